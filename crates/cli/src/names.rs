@@ -2,20 +2,14 @@
 //! in the way of a module on the other side.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hoist_core::{
     Action, Catalog, Change, DescribedBy, Diagnostic, Installed, InstalledModule, Module, ModuleId,
-    Plan, Request, Selection, Source, SourceKind, Tier,
+    Plan, Request, Selection, Tier,
 };
-use hoist_prosody::luarocks::foreign_dependents;
-use hoist_prosody::luarocks::needs_of_rocks;
-use hoist_prosody::luarocks::rocks_of;
-use hoist_sources::choose::{ChosenRock, InstalledRocks, RockConflict, RockRequest, choose};
-use hoist_sources::modules::{hold, modules, pin};
-use hoist_sources::rocks::RockTree;
-use hoist_sources::{Index, IndexEntry, Offer, Requirement, Version};
-use hoist_system::source_cache::SourceCache;
+use hoist_prosody::choice::{conflicts, needed_by_others, stands_from_another};
+use hoist_sources::modules::hold;
 
 use crate::error::CommandError;
 use crate::session::Session;
@@ -46,7 +40,7 @@ pub(crate) fn resolve_names(
         Selection::Names(names) => names.clone(),
         _ => Vec::new(),
     };
-    put_gone(session, &asked, &versions);
+    session.server_modules().put_gone(&asked, &versions);
     let unsynced: Vec<String> = session
         .unknown_sources()
         .into_iter()
@@ -110,7 +104,7 @@ pub(crate) fn resolve_names(
         request
             .versions
             .iter()
-            .filter_map(|(name, version)| revise(session, name, version).err()),
+            .filter_map(|(name, version)| session.server_modules().revise(name, version).err()),
     );
     if !errors.is_empty() {
         return Err(errors.into());
@@ -125,7 +119,11 @@ pub(crate) fn resolve_names(
         hold_what_cannot_be(session, installed);
     }
     plugins::pin(session, installed, request)?;
-    pin_rocks(session, installed, request)
+    let errors = session.server_modules().pin_rocks(installed, request);
+    match errors.is_empty() {
+        true => Ok(()),
+        false => Err(errors.into()),
+    }
 }
 
 /// The modules of the places that are named, and the other names as they are.
@@ -163,68 +161,7 @@ fn modules_of_places(session: &Session, names: Vec<String>) -> Result<Vec<String
 /// An update of everything is not held up by one module that its source has made impossible: that
 /// stays as it is.
 fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
-    let mut held: Vec<(String, String)> = Vec::new();
-    let has_rocks = installed
-        .modules
-        .values()
-        .any(|record| RockTree::of(&record.removal).is_some());
-    for ServedTree {
-        names, rock, index, ..
-    } in if has_rocks {
-        rock_trees(session)
-    } else {
-        Vec::new()
-    } {
-        let of_servers = |(id, record): (&ModuleId, &InstalledModule)| {
-            names.contains(&record.source).then(|| id.to_string())
-        };
-        let mut asked: Vec<String> = installed
-            .modules
-            .iter()
-            .filter_map(of_servers)
-            .filter(|name| index.get(name).is_some())
-            .collect();
-        let there = rocks_of(&rock);
-        let foreign = || {
-            there
-                .iter()
-                .filter(|(name, _)| !asked.contains(name))
-                .map(|(name, version)| (name.clone(), version.clone()))
-        };
-        let any = |names: &[String]| names.iter().map(RockRequest::any).collect::<Vec<_>>();
-        let needs = needs_of_rocks(&rock);
-        let tree = |installed: BTreeMap<String, String>| InstalledRocks {
-            installed,
-            needs: needs.clone(),
-        };
-        if choose(
-            &index,
-            &any(&asked),
-            &tree(foreign().collect()),
-            &session.builtin,
-        )
-        .is_ok()
-        {
-            continue;
-        }
-        for name in std::mem::take(&mut asked) {
-            // Together with those that can be updated so far.
-            let together: Vec<String> = asked.iter().cloned().chain([name.clone()]).collect();
-            let keep = there
-                .iter()
-                .filter(|(name, _)| !together.contains(name))
-                .map(|(name, version)| (name.clone(), version.clone()));
-            match choose(
-                &index,
-                &any(&together),
-                &tree(keep.collect()),
-                &session.builtin,
-            ) {
-                Ok(_) => asked.push(name),
-                Err(conflict) => held.push((name, conflict.to_string())),
-            }
-        }
-    }
+    let mut held = session.server_modules().held_rocks(installed);
     for (id, record) in installed
         .modules
         .iter()
@@ -237,8 +174,8 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
         else {
             continue;
         };
-        // Of a rock there may be an older version that does not need it.
-        if RockTree::of(&record.removal).is_some() {
+        // Of a package there may be an older version that does not need it.
+        if record.removal.owned().next().is_some() {
             continue;
         }
         let unknown = |name: &&ModuleId| {
@@ -303,7 +240,7 @@ fn hold_what_cannot_be(session: &mut Session, installed: &Installed) {
                 session
                     .catalog
                     .get(name.as_str())
-                    .is_some_and(|needed| stands_from_another(session, needed).is_some())
+                    .is_some_and(|needed| stands_from_another(&session.sources, needed).is_some())
             };
             Some((
                 id.clone(),
@@ -624,8 +561,8 @@ fn from_one_side(
             continue;
         }
         let needs = |(id, other): (&ModuleId, &InstalledModule)| {
-            let rock = RockTree::of(&other.removal).is_some()
-                && RockTree::of(&record.removal).is_some()
+            let rock = other.removal.owned().next().is_some()
+                && record.removal.owned().next().is_some()
                 && id.as_str() != name.as_str();
             (rock
                 && other
@@ -668,367 +605,6 @@ fn from_one_side(
     }
 }
 
-/// A tree of rocks, with what the servers that install into it offer together.
-struct ServedTree {
-    names: Vec<String>,
-    rock: RockTree,
-    index: Index,
-    /// Where each rock is fetched from.
-    places: BTreeMap<String, (String, String)>,
-}
-
-fn rock_trees(session: &Session) -> Vec<ServedTree> {
-    let mut all: Vec<ServedTree> = Vec::new();
-    for source in &session.sources {
-        let SourceKind::Rocks { rocks, tree, lua } = &source.kind else {
-            continue;
-        };
-        let Some(index) = session.indexes.get(&source.name) else {
-            continue;
-        };
-        let rock = RockTree {
-            directory: tree.clone(),
-            lua: lua.clone(),
-        };
-        let place = all
-            .iter()
-            .position(|tree| tree.rock == rock)
-            .unwrap_or_else(|| {
-                all.push(ServedTree {
-                    names: Vec::new(),
-                    rock,
-                    index: Index::default(),
-                    places: BTreeMap::new(),
-                });
-                all.len() - 1
-            });
-        let tree = &mut all[place];
-        tree.names.push(source.name.clone());
-        for entry in &index.entries {
-            // What the catalog has is what counts of several.
-            let counts = || {
-                session
-                    .catalog
-                    .get(&entry.name)
-                    .is_some_and(|module| module.source == source.name)
-            };
-            let known = tree.places.contains_key(&entry.name);
-            if known && counts() {
-                tree.index.entries.retain(|known| known.name != entry.name);
-            }
-            if !known || counts() {
-                tree.index.entries.push(entry.clone());
-                tree.places
-                    .insert(entry.name.clone(), (source.name.clone(), rocks.clone()));
-            }
-        }
-    }
-    all.iter_mut()
-        .for_each(|tree| tree.index.entries.sort_by(|a, b| a.name.cmp(&b.name)));
-    all
-}
-
-/// Chooses versions of the rocks that a request brings, and of all they need.
-fn pin_rocks(
-    session: &mut Session,
-    installed: &Installed,
-    request: &Request,
-) -> Result<(), CommandError> {
-    let changes = matches!(request.action, Action::Install | Action::Update) && !request.no_deps;
-    // Most requests are not about rocks.
-    if !changes
-        || wanted(&session.catalog, installed, request, &|module| {
-            RockTree::of(&module.removal).is_some()
-        })
-        .is_empty()
-    {
-        return Ok(());
-    }
-    let mut errors = Vec::new();
-    for ServedTree {
-        names,
-        rock,
-        index,
-        places,
-    } in rock_trees(session)
-    {
-        let of_server = |module: &Module| names.contains(&module.source);
-        let mut asked: Vec<String> = wanted(&session.catalog, installed, request, &of_server);
-        asked.retain(|name| index.get(name).is_some() && !session.held.contains(name));
-        if asked.is_empty() {
-            continue;
-        }
-        let updated = |name: &String| {
-            request.action == Action::Update
-                && installed.modules.contains_key(name.as_str())
-                && asked.contains(name)
-        };
-        let newest = |name: &str| {
-            index
-                .get(name)
-                .and_then(|entry| entry.offers.first())
-                .map(|offer| Version::new(&offer.version))
-        };
-        let mut keep = rocks_of(&rock);
-        // What somebody brought further than the server has it stays.
-        keep.retain(|name, version| {
-            !updated(name) || newest(name).is_some_and(|newest| newest <= Version::new(version))
-        });
-        // Nor does what comes from another source now.
-        let moves = |name: &str| {
-            let source = session.catalog.get(name).map(|module| &module.source);
-            request.migrate
-                && installed
-                    .modules
-                    .get(name)
-                    .is_some_and(|record| Some(&record.source) != source)
-        };
-        keep.retain(|name, _| !(asked.contains(name) && moves(name)));
-        let asked: Vec<RockRequest> = asked
-            .into_iter()
-            .map(|name| RockRequest {
-                version: request.versions.get(&name).cloned(),
-                name,
-            })
-            .collect();
-        // What is asked for in another version does not stay as it is.
-        keep.retain(|name, version| {
-            !asked
-                .iter()
-                .any(|asked| asked.name == *name && !asked.accepts(version))
-        });
-        errors.extend(
-            asked
-                .iter()
-                .filter_map(|asked| not_offered(asked, &index, &keep)),
-        );
-        let tree = InstalledRocks {
-            installed: keep.clone(),
-            needs: needs_of_rocks(&rock),
-        };
-        match choose(&index, &asked, &tree, &session.builtin) {
-            _ if !errors.is_empty() => {}
-            Ok(choices) => {
-                let of_choice = |choice: &ChosenRock| -> (String, Vec<Requirement>) {
-                    let depends = choice.offer.depends.iter().flatten();
-                    (
-                        choice.name.clone(),
-                        depends.filter_map(|text| Requirement::new(text)).collect(),
-                    )
-                };
-                let mut needs = tree.needs.clone();
-                needs.extend(
-                    choices
-                        .iter()
-                        .filter(|choice| choice.offer.depends.is_some())
-                        .map(of_choice),
-                );
-                let needs = || {
-                    needs.iter().flat_map(|(name, needs)| {
-                        needs.iter().map(move |need| (name.as_str(), need))
-                    })
-                };
-                for choice in choices
-                    .iter()
-                    .filter(|choice| !session.held.contains(&choice.name))
-                {
-                    let Some((source, server)) = places.get(&choice.name) else {
-                        continue;
-                    };
-                    if let Some(module) = session
-                        .catalog
-                        .get_mut(&choice.name)
-                        .filter(|module| module.source == *source)
-                    {
-                        pin(
-                            module,
-                            choice,
-                            server,
-                            request.versions.contains_key(&choice.name),
-                            needs(),
-                        );
-                        // What is there by hand and nowhere else need not be installed.
-                        module.requires.retain(|name| {
-                            places.contains_key(name.as_str()) || !keep.contains_key(name.as_str())
-                        });
-                    }
-                }
-            }
-            Err(RockConflict::Missing(by, what)) => {
-                let message = format!(
-                    "the module depends on {what}, which neither {} nor the server provides",
-                    names.join(" and ")
-                );
-                let wrong = Diagnostic::error(message).module(by).field("dependencies");
-                errors.push(
-                    wrong.help(
-                        "run `hoist sync` to refresh the rocks server, or add --no-deps to install the module without its dependencies",
-                    ),
-                );
-            }
-            Err(conflict @ RockConflict::Needed(..)) => {
-                let RockConflict::Needed(name, _, by, _) = &conflict else {
-                    continue;
-                };
-                let wrong = Diagnostic::error(conflict.to_string()).module(name.as_str());
-                errors.push(wrong.help(format!(
-                    "update or remove {by} first, or request another version of {name}"
-                )));
-            }
-            Err(RockConflict::Derived(reasons)) => {
-                let reasons = reasons.split_whitespace().collect::<Vec<_>>().join(" ");
-                errors.push(Diagnostic::error(format!(
-                    "no versions from {} satisfy all dependencies: {reasons}",
-                    names.join(" and ")
-                )));
-            }
-        }
-    }
-    if errors.is_empty() {
-        Ok(())
-    } else {
-        Err(errors.into())
-    }
-}
-
-/// Puts a module of a repository into the catalog as it was at a revision. Rocks get their versions
-/// later.
-fn revise(session: &mut Session, name: &str, revision: &str) -> Result<(), Diagnostic> {
-    let Some(module) = session
-        .catalog
-        .get(name)
-        .filter(|module| RockTree::of(&module.removal).is_none())
-    else {
-        return Ok(());
-    };
-    let source = session
-        .sources
-        .iter()
-        .find(|source| source.name == module.source);
-    let Some(source) = source.filter(|source| matches!(source.kind, SourceKind::Mercurial { .. }))
-    else {
-        let wrong = Diagnostic::error("the module has no versions to choose from").module(name);
-        return Err(wrong.help(format!(
-            "run `hoist install {name}` to install the version in its source"
-        )));
-    };
-    let chosen = session
-        .indexes
-        .get(&source.name)
-        .map(|index| index.chosen.as_slice())
-        .unwrap_or_default();
-    let of_revision: Vec<IndexEntry> = chosen
-        .iter()
-        .filter(|chosen| chosen.revision == revision)
-        .map(|chosen| chosen.entry.clone())
-        .collect();
-    let Some(entry) = of_revision.iter().find(|entry| entry.name == name) else {
-        let wrong =
-            Diagnostic::error(format!("unknown revision {}", revision.escape_debug())).module(name);
-        return Err(wrong.help("use the number, the hash or a tag of a revision of its repository; `hoist install` fetches it"));
-    };
-    if let Some(why) = &entry.unusable {
-        let wrong = Diagnostic::error(format!(
-            "the module is not available at revision {}: {why}",
-            revision.escape_debug()
-        ))
-        .module(name);
-        return Err(wrong.help("use the number, the hash or a tag of a revision of its repository"));
-    }
-    let revised = module_at(session, source, entry);
-    // What it needs and is gone by now comes from the same revision.
-    let gone: Vec<Module> = of_revision
-        .iter()
-        .filter(|other| other.unusable.is_none() && session.catalog.get(&other.name).is_none())
-        .filter_map(|other| module_at(session, source, other))
-        .collect();
-    if let Some((module, revised)) = session.catalog.get_mut(name).zip(revised) {
-        *module = revised;
-    }
-    gone.into_iter()
-        .for_each(|module| session.catalog.put(module));
-    Ok(())
-}
-
-/// A module of a repository as it was at a revision.
-fn module_at(session: &Session, source: &Source, entry: &IndexEntry) -> Option<Module> {
-    let copy = SourceCache::new(&session.places.cache, source).chosen(&entry.version, &entry.name);
-    let index = Index {
-        entries: vec![entry.clone()],
-        ..Index::default()
-    };
-    modules(source, &index, &copy, &|name| {
-        session.builtin.contains(name)
-    })
-    .pop()
-}
-
-/// Puts modules into the catalog that are asked for at a revision, and that no source has any more.
-fn put_gone(session: &mut Session, names: &[String], versions: &[Option<String>]) {
-    for (name, revision) in names
-        .iter()
-        .zip(versions)
-        .filter_map(|(name, version)| Some((name, version.as_deref()?)))
-    {
-        if session.catalog.canonical(name).is_some() {
-            continue;
-        }
-        let asked = RockRequest {
-            name: name.clone(),
-            version: None,
-        };
-        let found = session.sources.iter().find_map(|source| {
-            let chosen = &session.indexes.get(&source.name)?.chosen;
-            let is_it =
-                |entry: &&IndexEntry| asked.is_called(&entry.name) && entry.unusable.is_none();
-            let of_revision = chosen
-                .iter()
-                .filter(|chosen| chosen.revision == revision)
-                .map(|chosen| &chosen.entry);
-            module_at(session, source, of_revision.into_iter().find(is_it)?)
-        });
-        found
-            .into_iter()
-            .for_each(|module| session.catalog.put(module));
-    }
-}
-
-/// Says which versions of a rock there are, where none of them is the one that is asked for.
-fn not_offered(
-    asked: &RockRequest,
-    index: &Index,
-    there: &BTreeMap<String, String>,
-) -> Option<Diagnostic> {
-    let version = asked.version.as_ref()?;
-    let offers = &index.get(&asked.name)?.offers;
-    let known = offers
-        .iter()
-        .map(|offer| offer.version.as_str())
-        .chain(there.get(&asked.name).map(String::as_str));
-    if known.clone().any(|known| asked.accepts(known)) {
-        let is_read = |offer: &Offer| offer.depends.is_some() && asked.accepts(&offer.version);
-        let is_ready = offers.iter().any(is_read)
-            || there
-                .get(&asked.name)
-                .is_some_and(|there| asked.accepts(there));
-        let wrong = || {
-            Diagnostic::error(format!("the dependencies of version {version} are unknown"))
-                .module(asked.name.as_str())
-        };
-        return (!is_ready)
-            .then(|| wrong().help("run `hoist install`, which reads them from the server"));
-    }
-    let wrong = Diagnostic::error(format!(
-        "the module has no version {}",
-        version.escape_debug()
-    ))
-    .module(asked.name.as_str());
-    Some(wrong.help(format!(
-        "available versions: {}",
-        known.collect::<Vec<_>>().join(", ")
-    )))
-}
-
 /// Takes the versions from names such as `NAME@VERSION`.
 fn take_versions(names: &mut [String]) -> Vec<Option<String>> {
     let take = |name: &mut String| {
@@ -1040,83 +616,6 @@ fn take_versions(names: &mut [String]) -> Vec<Option<String>> {
         Some(version)
     };
     names.iter_mut().map(take).collect()
-}
-
-/// Rocks that others in their tree need, which hoist knows nothing of, count as asked for.
-pub(crate) fn spare_what_others_need(installed: &mut Installed) {
-    let trees: Vec<RockTree> = installed
-        .modules
-        .values()
-        .filter_map(|record| RockTree::of(&record.removal))
-        .collect();
-    let mut seen: Vec<&RockTree> = Vec::new();
-    for rock in &trees {
-        if seen.contains(&rock) {
-            continue;
-        }
-        seen.push(rock);
-        let foreign = |name: &String| {
-            !installed
-                .modules
-                .get(name.as_str())
-                .is_some_and(|record| RockTree::of(&record.removal).as_ref() == Some(rock))
-        };
-        let needed: BTreeSet<String> = needs_of_rocks(rock)
-            .into_iter()
-            .filter(|(name, _)| foreign(name))
-            .flat_map(|(_, needs)| needs)
-            .map(|need| need.name)
-            .collect();
-        for name in needed {
-            if let Some(record) = installed
-                .modules
-                .get_mut(name.as_str())
-                .filter(|record| RockTree::of(&record.removal).as_ref() == Some(rock))
-            {
-                record.is_explicit = true;
-            }
-        }
-    }
-}
-
-/// The modules of one source that a request is about or that what it is about needs, where those
-/// are of other sources.
-pub(crate) fn wanted(
-    catalog: &Catalog,
-    installed: &Installed,
-    request: &Request,
-    of_source: &dyn Fn(&Module) -> bool,
-) -> Vec<String> {
-    let mut waiting: Vec<String> = match (&request.selection, request.action) {
-        (Selection::Names(names), _) => names.clone(),
-        (_, Action::Update) => installed.modules.keys().map(ModuleId::to_string).collect(),
-        _ => catalog
-            .modules()
-            .filter(|module| !module.policy().is_selected_by_name)
-            .map(|module| module.id.to_string())
-            .collect(),
-    };
-    waiting.extend(request.with.iter().cloned());
-    let mut seen: BTreeSet<String> = waiting.iter().cloned().collect();
-    let mut wanted = Vec::new();
-    while let Some(name) = waiting.pop() {
-        let Some(module) = catalog.get(&name) else {
-            continue;
-        };
-        if of_source(module) {
-            wanted.push(name);
-            continue;
-        }
-        waiting.extend(
-            module
-                .requires
-                .iter()
-                .map(ModuleId::to_string)
-                .filter(|name| seen.insert(name.clone())),
-        );
-    }
-    wanted.sort();
-    wanted
 }
 
 /// What is known to be wrong with modules of applications before anything is started.
@@ -1203,35 +702,6 @@ pub(crate) fn reserved_directory(
     })
 }
 
-/// Rocks that are to be removed and that rocks of somebody else need.
-fn needed_by_others(installed: &Installed, plan: &Plan) -> Vec<Diagnostic> {
-    let wrong = |planned: &hoist_core::PlannedModule| {
-        let name = planned.module.as_str();
-        let record = installed
-            .modules
-            .get(name)
-            .filter(|record| !record.adopted)?;
-        let rock = RockTree::of(&record.removal)?;
-        let dependents = foreign_dependents(&rock, name, installed);
-        let first = dependents.first()?;
-        let message = format!(
-            "{} in {}, which hoist did not install, depends on the module",
-            dependents.join(", "),
-            rock.directory.display()
-        );
-        let help = format!(
-            "run `luarocks --tree {} remove {first}` to remove the dependent rock first",
-            rock.directory.display()
-        );
-        Some(Diagnostic::error(message).module(name).help(help))
-    };
-    plan.modules
-        .iter()
-        .filter(|planned| planned.change.is_work())
-        .filter_map(wrong)
-        .collect()
-}
-
 /// What stands in the way of modules that are to be installed: one that comes with the server, or
 /// the same from another source.
 pub(crate) fn conflicting_modules(
@@ -1244,83 +714,16 @@ pub(crate) fn conflicting_modules(
     if plan.action == Action::Uninstall {
         found.extend(needed_by_others(installed, plan));
     }
-    if request.force {
-        return found;
-    }
-    for planned in plan.modules.iter().filter(|planned| {
-        matches!(
-            planned.change,
-            Change::Install | Change::Migrate | Change::Repair
-        )
-    }) {
-        let name = planned.module.as_str();
-        let Some(module) = session
-            .catalog
-            .get(name)
-            .filter(|module| module.policy().keeps_source)
-        else {
-            continue;
-        };
-        let record = installed
-            .modules
-            .get(name)
-            .or_else(|| installed.unfinished.get(name));
-        if session.builtin.contains(name) && record.is_none() {
-            let message = "the module comes with the server, and would be shadowed by the one that is installed";
-            found.push(Diagnostic::error(message).module(name).help(
-                "enable it in the server's configuration, or add --force to install it anyway",
-            ));
-        }
-        let former = record.map(|record| record.source.as_str());
-        if let Some((other, place)) =
-            stands_from_another(session, module).filter(|(other, _)| Some(*other) != former)
-        {
-            let message = format!(
-                "the module of source {other} already exists at {}; only one of them would be loaded",
-                place.display()
-            );
-            found.push(
-                Diagnostic::error(message)
-                    .module(name)
-                    .help("move the existing module away, or add --force to install both"),
-            );
-        }
+    if !request.force {
+        found.extend(conflicts(
+            &session.catalog,
+            &session.sources,
+            &session.builtin,
+            installed,
+            plan,
+        ));
     }
     found
-}
-
-/// The source from which something of a module's name stands in its place beside this one, and
-/// where.
-fn stands_from_another<'s>(session: &'s Session, module: &Module) -> Option<(&'s str, PathBuf)> {
-    let name = module.id.as_str();
-    let own = module
-        .paths
-        .iter()
-        .chain(&module.checks.dirs)
-        .cloned()
-        .collect::<Vec<_>>();
-    session
-        .sources
-        .iter()
-        .filter(|other| other.name != module.source)
-        .find_map(|other| {
-            let place = match &other.kind {
-                SourceKind::Mercurial { into, .. } => into.join(name),
-                SourceKind::Rocks { tree, lua, .. } => hoist_sources::rocks::directory(
-                    &RockTree {
-                        directory: tree.clone(),
-                        lua: lua.clone(),
-                    },
-                    name,
-                ),
-                SourceKind::Collection { .. }
-                | SourceKind::Prosody { .. }
-                | SourceKind::Application { .. } => return None,
-            };
-            // Two sources may have one place.
-            (!own.contains(&place) && place.symlink_metadata().is_ok())
-                .then_some((other.name.as_str(), place))
-        })
 }
 
 /// For each name the sources that offer it, the one that counts first.

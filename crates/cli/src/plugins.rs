@@ -23,9 +23,9 @@ use semver::Version;
 
 use crate::args::Global;
 use crate::error::CommandError;
-use crate::names::wanted;
 use crate::session::Session;
 use crate::shipped;
+use hoist_resolver::wanted;
 
 /// The name under which plugins need hoist itself.
 const PLATFORM: &str = "core";

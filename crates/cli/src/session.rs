@@ -13,6 +13,7 @@ use hoist_ledger::LedgerError;
 use hoist_machine::machine::Machine;
 use hoist_plugins::is_secret_name;
 use hoist_plugins::modules::plugin;
+use hoist_prosody::choice::ServerModules;
 use hoist_sources::modules::modules;
 use hoist_sources::prosody::ServerConfiguration;
 use hoist_sources::{Index, IndexEntry};
@@ -441,6 +442,18 @@ impl Session {
     pub(crate) fn print_problems(&self) {
         for problem in &self.problems {
             render::print_note(&format!("warning: {problem}"));
+        }
+    }
+
+    /// What is known of the modules of a server while a request is settled.
+    pub(crate) fn server_modules(&mut self) -> ServerModules<'_> {
+        ServerModules {
+            catalog: &mut self.catalog,
+            sources: &self.sources,
+            indexes: &self.indexes,
+            builtin: &self.builtin,
+            held: &self.held,
+            cache: &self.places.cache,
         }
     }
 

@@ -8,6 +8,7 @@
 //! assert!(rocks_of(&tree).is_empty());
 //! ```
 
+pub mod choice;
 pub mod enable;
 pub mod load;
 pub mod luarocks;

@@ -10,11 +10,13 @@ mod cycle;
 mod draw;
 mod select;
 mod svg;
+mod wanted;
 
 pub use change::plan;
 pub use closure::{check, cycles_of as cycles};
 pub use draw::{Drawing, draw};
 use hoist_core::{Catalog, Diagnostic, Installed, LeftOut, Module, Request, SelectionReason};
+pub use wanted::wanted;
 
 /// The modules that a request is about.
 #[derive(Debug, Clone)]

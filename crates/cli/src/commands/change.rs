@@ -334,7 +334,7 @@ impl PreparedChange {
         asked: &ChangeRequest,
     ) -> Result<Self, CommandError> {
         if asked.request.action == Action::Uninstall {
-            names::spare_what_others_need(&mut installed);
+            hoist_prosody::choice::spare_what_others_need(&mut installed);
         }
         let mut request = asked.request.clone();
         names::resolve_names(session, &installed, &mut request)?;
