@@ -76,8 +76,8 @@ const SYSTEM_PREFIXES: &[&str] = &["MODULE_", "mod_"];
 
 /// Figures of the crates below `crates`.
 pub(crate) struct Figures {
-    /// Files of the largest import circle.
-    pub(crate) circle: Vec<String>,
+    /// Files of the import circles, the largest of each crate.
+    pub(crate) circles: Vec<Vec<String>>,
     /// Lines of generic code that name a system, by file.
     pub(crate) names: BTreeMap<String, usize>,
     /// The longest functions, longest first: lines, name, file.
@@ -89,8 +89,11 @@ pub(crate) struct Figures {
 pub(crate) fn run() -> Result<()> {
     const LISTED: usize = 10;
     let figures = Figures::measure()?;
-    println!("largest import circle: {} files", figures.circle.len());
-    figures.circle.iter().for_each(|file| println!("  {file}"));
+    let largest = figures.circles.first().map_or(0, Vec::len);
+    println!("largest import circle: {largest} files");
+    for circle in figures.circles.iter().take(LISTED) {
+        println!("  {:4} {}", circle.len(), circle.join(" "));
+    }
     println!(
         "lines of generic code that name a system: {} in {} files",
         figures.names.values().sum::<usize>(),
@@ -118,7 +121,7 @@ impl Figures {
     /// Reads all files of the crates.
     pub(crate) fn measure() -> Result<Self> {
         let mut figures = Self {
-            circle: Vec::new(),
+            circles: Vec::new(),
             names: BTreeMap::new(),
             functions: Vec::new(),
         };
@@ -135,13 +138,13 @@ impl Figures {
                 }
             }
             let circle = largest_circle(&imports(&files));
-            if circle.len() > figures.circle.len() {
-                figures.circle = circle
-                    .into_iter()
-                    .map(|place| files[place].shown.clone())
-                    .collect();
-            }
+            let shown = circle.into_iter().map(|place| files[place].shown.clone());
+            figures.circles.push(shown.collect());
         }
+        figures.circles.retain(|circle| circle.len() > 1);
+        figures
+            .circles
+            .sort_by_key(|circle| std::cmp::Reverse(circle.len()));
         figures.functions.sort_by(|a, b| b.cmp(a));
         Ok(figures)
     }

@@ -10,8 +10,7 @@ use hoist_sources::directory::{MODULE_FILE, ModuleFile, installer};
 use serde::Deserialize;
 
 use hoist_machine::machine::is_executable;
-use hoist_machine::processes::RUN;
-use hoist_machine::processes::end_processes;
+use hoist_machine::processes::{RUN, end_processes};
 use hoist_system::method::StepContext;
 
 /// What runs the installers in PHP of an application's modules.

@@ -8,18 +8,11 @@ use hoist_executor::{Effect, Failure};
 use hoist_files::{FileKind, Record, Recorded};
 use serde::Deserialize;
 
-use crate::installer::InstallerRequest;
-use crate::installer::call;
-use crate::installer::has_installer;
-use hoist_guard::protect::Before;
-use hoist_guard::protect::protect_install;
+use crate::installer::{InstallerRequest, call, has_installer};
+use hoist_guard::protect::{Before, protect_install};
 use hoist_guard::tree as guard;
 use hoist_machine::machine::Machine;
-use hoist_system::method::Applied;
-use hoist_system::method::Method;
-use hoist_system::method::MethodEntry;
-use hoist_system::method::RemovalReport;
-use hoist_system::method::StepContext;
+use hoist_system::method::{Applied, Method, MethodEntry, RemovalReport, StepContext};
 
 /// An installer to be called.
 #[derive(Debug, Deserialize)]

@@ -11,13 +11,8 @@ use hoist_sources::{Index, IndexEntry, ModuleOrigin};
 use rayon::prelude::*;
 
 use hoist_methods::archive;
-use hoist_methods::archive::Archived;
-use hoist_methods::archive::Content;
-use hoist_methods::file_list::FOREIGN;
-use hoist_methods::file_list::Listed;
-use hoist_methods::file_list::file_list;
-use hoist_methods::file_list::list_files;
-use hoist_methods::file_list::listed;
+use hoist_methods::archive::{Archived, Content};
+use hoist_methods::file_list::{FOREIGN, Listed, file_list, list_files, listed};
 use hoist_system::source_cache::SourceCache;
 
 /// What was found.

@@ -6,17 +6,11 @@ use hoist_executor::{Effect, Failure, TaskContext};
 use hoist_sources::{Index, IndexEntry, index};
 use jiff::Timestamp;
 
-use crate::offers::is_archive;
-use crate::offers::is_remote;
-use crate::offers::offers;
-use crate::offers::place_cache;
-use crate::offers::places_of;
+use crate::offers::{is_archive, is_remote, offers, place_cache, places_of};
 use hoist_machine::machine::Machine;
 use hoist_methods::git_copy as copy;
 use hoist_system::method::StepContext;
-use hoist_system::source_cache::SourceCache;
-use hoist_system::source_cache::Synced;
-use hoist_system::source_cache::tell;
+use hoist_system::source_cache::{SourceCache, Synced, tell};
 
 /// A larger archive is no module.
 const LIMIT: u64 = 256 * 1024 * 1024;

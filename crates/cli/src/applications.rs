@@ -4,10 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use hoist_applications::offers::ApplicationOffers;
-use hoist_applications::offers::is_place;
-use hoist_applications::offers::offers;
-use hoist_applications::offers::places_of;
+use hoist_applications::offers::{ApplicationOffers, is_place, offers, places_of};
 use hoist_core::{
     Application, Diagnostic, Environment, Source, SourceKind, is_class_name, is_path,
 };

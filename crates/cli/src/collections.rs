@@ -8,9 +8,7 @@ use hoist_core::{
     Catalog, Diagnostic, Environment, Manifest, ManifestFile, ManifestRef, SourceTree,
 };
 use hoist_plugins::MANIFEST;
-use hoist_plugins::modules::PLUGINS;
-use hoist_plugins::modules::plugin;
-use hoist_plugins::modules::plugins;
+use hoist_plugins::modules::{PLUGINS, plugin, plugins};
 use rayon::prelude::*;
 
 use crate::error::CommandError;

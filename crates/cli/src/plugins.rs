@@ -8,9 +8,7 @@ use hoist_core::{
 };
 use hoist_deploy::deploy::removal_job;
 use hoist_engine::job::RemovalJob;
-use hoist_plugins::modules::PLUGINS;
-use hoist_plugins::modules::is_plugin;
-use hoist_plugins::modules::plugin_directories;
+use hoist_plugins::modules::{PLUGINS, is_plugin, plugin_directories};
 use hoist_plugins::on_disk::OnDisk;
 use hoist_plugins::{
     ChosenVersion, Directory, Given, MANIFEST, Masker, Plugin, PluginConfiguration,

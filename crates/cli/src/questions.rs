@@ -7,12 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use hoist_core::ModuleId;
-use hoist_engine::config::CONFLICT_END;
-use hoist_engine::config::CONFLICT_START;
-use hoist_engine::config::ConfigFile;
-use hoist_engine::config::ConfigFileState;
-use hoist_engine::config::Decision;
-use hoist_engine::config::Merge;
+use hoist_engine::config::{
+    CONFLICT_END, CONFLICT_START, ConfigFile, ConfigFileState, Decision, Merge,
+};
 
 use crate::ask;
 use crate::error::CommandError;

@@ -13,9 +13,7 @@ use serde_json::Value;
 use hoist_machine::machine::Machine;
 use hoist_remote::payload::Header;
 use hoist_remote::run as remote;
-use hoist_remote::run::Begun;
-use hoist_remote::run::Failures;
-use hoist_remote::run::Remote;
+use hoist_remote::run::{Begun, Failures, Remote};
 use hoist_remote::ssh::Host;
 
 /// How many hosts are worked on, and when it is enough.

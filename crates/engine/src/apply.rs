@@ -10,35 +10,20 @@ use hoist_files::{Difference, Home, Record, Recorded, State, Store};
 use hoist_ledger::{CompletedChange, DisplacedPath, Edit, PendingChange, PriorState, Rollback};
 
 use crate::config;
-use crate::run_context::ModuleJob;
-use crate::run_context::RunContext;
-use crate::run_context::ledger_failure;
-use crate::run_context::refuse_unsettled;
+use crate::run_context::{ModuleJob, RunContext, ledger_failure, refuse_unsettled};
 use crate::uninstall::leave_former;
 use crate::verify::check;
-use hoist_git::local;
-use hoist_git::own;
-use hoist_guard::around::Inside;
-use hoist_guard::around::is_file_of_shell;
-use hoist_guard::displaced;
-use hoist_guard::rollback::EndOfRun;
-use hoist_guard::rollback::FilesBefore;
+use hoist_git::{local, own};
+use hoist_guard::around::{Inside, is_file_of_shell};
+use hoist_guard::rollback::{EndOfRun, FilesBefore};
 use hoist_guard::session::GuardSession;
-use hoist_guard::stage::StagingDir;
-use hoist_guard::stage::clean_stages;
-use hoist_guard::tree as guard;
-use hoist_guard::watch::ContentBudget;
-use hoist_guard::watch::Watch;
-use hoist_guard::watch::look_around;
+use hoist_guard::stage::{StagingDir, clean_stages};
+use hoist_guard::watch::{ContentBudget, Watch, look_around};
+use hoist_guard::{displaced, tree as guard};
 use hoist_system::checks;
-use hoist_system::method::Applied;
-use hoist_system::method::Edited;
-use hoist_system::method::StepContext;
+use hoist_system::method::{Applied, Edited, StepContext};
 use hoist_system::registry::Registry;
-use hoist_system::resource::came_along;
-use hoist_system::resource::has_packages;
-use hoist_system::resource::is_package;
-use hoist_system::resource::shared;
+use hoist_system::resource::{came_along, has_packages, is_package, shared};
 
 /// A module that is being brought.
 struct Apply<'a> {

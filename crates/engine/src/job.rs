@@ -7,8 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use hoist_core::{Change, Module, ModuleId};
 use hoist_executor::{Effect, Failure, TaskContext};
 
-use crate::run_context::ModuleJob;
-use crate::run_context::RunContext;
+use crate::run_context::{ModuleJob, RunContext};
 use hoist_machine::machine::Machine;
 
 /// What a job works on.

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use hoist_core::{Action, Catalog, Diagnostic, Plan};
 
 use hoist_machine::machine::Machine;
-use hoist_system::registry::Registry;
-use hoist_system::registry::working;
+use hoist_system::registry::{Registry, working};
 
 /// Everything that would make modules of the plan fail for sure, such as a program that is missing
 /// or the right to install packages.

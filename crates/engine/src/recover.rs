@@ -12,17 +12,11 @@ use hoist_ledger::{DisplacedPath, Disposal, InterruptedChange, Ledger, LedgerErr
 
 use crate::run_context::CONTENTS;
 use hoist_git::interrupted;
-use hoist_guard::around;
-use hoist_guard::displaced;
-use hoist_guard::rollback::EndOfRun;
-use hoist_guard::rollback::FilesBefore;
-use hoist_guard::rollback::RolledBack;
-use hoist_guard::rollback::clean_repository;
-use hoist_guard::rollback::roll_back;
+use hoist_guard::rollback::{EndOfRun, FilesBefore, RolledBack, clean_repository, roll_back};
 use hoist_guard::watch::created;
+use hoist_guard::{around, displaced};
 use hoist_machine::machine::Machine;
-use hoist_machine::processes::RUN;
-use hoist_machine::processes::end_processes;
+use hoist_machine::processes::{RUN, end_processes};
 use hoist_system::method::StepContext;
 use hoist_system::registry::Registry;
 use hoist_system::resource::package_of;

@@ -17,14 +17,11 @@ use crate::config::ConfigFile;
 use crate::job::RemovalJobs;
 use crate::undo::UndoPlan;
 use hoist_guard::around::Around;
-use hoist_guard::session::Guard;
-use hoist_guard::session::GuardSession;
+use hoist_guard::session::{Guard, GuardSession};
 use hoist_machine::machine::Machine;
 use hoist_machine::programs::ProgramDirectories;
 use hoist_machine::sandbox::Sandbox;
-use hoist_system::method::Method;
-use hoist_system::method::RunSelection;
-use hoist_system::method::StepContext;
+use hoist_system::method::{Method, RunSelection, StepContext};
 use hoist_system::private::PrivateInput;
 use hoist_system::registry::Registry;
 

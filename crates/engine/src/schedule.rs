@@ -16,32 +16,21 @@ use hoist_ledger::{Ledger, RunId};
 
 use crate::apply::apply;
 use crate::config::ConfigFile;
-use crate::job::Job;
-use crate::job::JobContext;
-use crate::job::RemovalJob;
-use crate::job::RemovalJobs;
-use crate::run_context::BoundStep;
-use crate::run_context::ModuleJob;
-use crate::run_context::RunContext;
-use crate::undo;
+use crate::job::{Job, JobContext, RemovalJob, RemovalJobs};
+use crate::run_context::{BoundStep, ModuleJob, RunContext};
 use crate::undo::UndoPlan;
-use crate::uninstall;
 use crate::verify::verify;
+use crate::{undo, uninstall};
 use hoist_guard::around::Around;
 use hoist_guard::tree as guard;
 use hoist_machine::machine::Machine;
 use hoist_machine::programs::ProgramDirectories;
 use hoist_machine::sandbox::Sandbox;
-use hoist_system::batch::Batches;
-use hoist_system::batch::Membership;
-use hoist_system::method::RunSelection;
-use hoist_system::method::host_pool;
-use hoist_system::method::path_pool;
+use hoist_system::batch::{Batches, Membership};
+use hoist_system::method::{RunSelection, host_pool, path_pool};
 use hoist_system::private::PrivateInput;
 use hoist_system::registry::Registry;
-use hoist_system::resource::all_names;
-use hoist_system::resource::has_packages;
-use hoist_system::resource::own_resources;
+use hoist_system::resource::{all_names, has_packages, own_resources};
 
 /// How a plan is carried out.
 #[derive(Debug)]

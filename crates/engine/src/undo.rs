@@ -12,24 +12,16 @@ use hoist_files::{
 };
 use hoist_ledger::{DisplacedPath, Disposal, Edit, JournalEntry, Reader, Rollback};
 
-use crate::run_context::CONTENTS;
-use crate::run_context::RunContext;
-use crate::run_context::ledger_failure;
-use crate::run_context::place_of;
-use crate::run_context::refuse_unsettled;
+use crate::run_context::{CONTENTS, RunContext, ledger_failure, place_of, refuse_unsettled};
 use crate::uninstall::was_found;
 use hoist_git::own;
-use hoist_guard::displaced;
 use hoist_guard::edits::Together;
 use hoist_guard::rollback::FilesBefore;
-use hoist_guard::tree as guard;
+use hoist_guard::{displaced, tree as guard};
 use hoist_machine::machine::Machine;
 use hoist_system::method::StepContext;
 use hoist_system::registry::Registry;
-use hoist_system::resource::ResourceChange;
-use hoist_system::resource::UndoConflict;
-use hoist_system::resource::is_package;
-use hoist_system::resource::managers_in;
+use hoist_system::resource::{ResourceChange, UndoConflict, is_package, managers_in};
 
 /// What undoing a run's work on one module does.
 #[derive(Debug, Clone)]

@@ -17,38 +17,20 @@ use hoist_files::{
 use hoist_ledger::{DisplacedPath, Disposal, Edit, OwnedFiles, Rollback};
 
 use crate::config;
-use crate::run_context::BoundStep;
-use crate::run_context::RunContext;
-use crate::run_context::ledger_failure;
-use crate::run_context::refuse_unsettled;
+use crate::run_context::{BoundStep, RunContext, ledger_failure, refuse_unsettled};
 use hoist_git::own;
 use hoist_guard::around::is_file_of_shell;
-use hoist_guard::displaced;
-use hoist_guard::protect::Before;
-use hoist_guard::protect::drop_copies;
-use hoist_guard::protect::give_back;
-use hoist_guard::protect::give_back_permissions;
-use hoist_guard::protect::protect_uninstall;
-use hoist_guard::protect::take_out;
-use hoist_guard::protect::tell_left;
-use hoist_guard::rollback::EndOfRun;
-use hoist_guard::rollback::FilesBefore;
-use hoist_guard::rollback::roll_back as roll_back_files;
+use hoist_guard::protect::{
+    Before, drop_copies, give_back, give_back_permissions, protect_uninstall, take_out, tell_left,
+};
+use hoist_guard::rollback::{EndOfRun, FilesBefore, roll_back as roll_back_files};
 use hoist_guard::session::GuardSession;
-use hoist_guard::tree as guard;
-use hoist_guard::watch::KEPT;
-use hoist_guard::watch::around;
-use hoist_guard::watch::spare_repositories;
-use hoist_guard::watch::takes;
+use hoist_guard::watch::{KEPT, around, spare_repositories, takes};
+use hoist_guard::{displaced, tree as guard};
 use hoist_machine::machine::Machine;
-use hoist_system::method::RemovalReport;
-use hoist_system::method::StepContext;
+use hoist_system::method::{RemovalReport, StepContext};
 use hoist_system::registry::Registry;
-use hoist_system::resource::PackageMove;
-use hoist_system::resource::Told;
-use hoist_system::resource::is_package;
-use hoist_system::resource::package_of;
-use hoist_system::resource::remove_resources;
+use hoist_system::resource::{PackageMove, Told, is_package, package_of, remove_resources};
 
 /// So many files are written down as removed by name; of more only the directory.
 const NAMED: usize = 1;

@@ -1,10 +1,9 @@
 //! The home directory, and which paths in it a module may own.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
+use std::{fmt, io};
 
 use hoist_core::is_shared;
 use rustix::fs::{CWD, Mode, OFlags, openat};

@@ -8,9 +8,7 @@ use hoist_executor::{Failure, TaskContext};
 use hoist_files::{FileKind, Record, Recorded, State};
 
 use crate::foreign::refuse;
-use crate::local::git_dir;
-use crate::local::open_repository;
-use crate::local::usable;
+use crate::local::{git_dir, open_repository, usable};
 use crate::program::Program;
 use hoist_machine::machine::Machine;
 

@@ -7,20 +7,11 @@ use std::time::SystemTime;
 use hoist_core::{ModuleId, ProtectedTree};
 use hoist_files::{Difference, FileKind, Snapshot, SnapshotOptions, Store};
 
-use crate::rollback::Doubtful;
-use crate::rollback::EndOfRun;
-use crate::rollback::RolledBack;
-use crate::rollback::restore_differences;
-use crate::session::MOVED;
-use crate::session::NAMED;
-use crate::session::PENDING_EXT;
-use crate::session::PendingSnapshot;
-use crate::session::STAGE;
-use crate::session::UNREADABLE;
-use crate::session::is_of_another_user;
-use crate::session::leave_moved;
-use crate::session::moved;
-use crate::session::snapshot_of;
+use crate::rollback::{Doubtful, EndOfRun, RolledBack, restore_differences};
+use crate::session::{
+    MOVED, NAMED, PENDING_EXT, PendingSnapshot, STAGE, UNREADABLE, is_of_another_user, leave_moved,
+    moved, snapshot_of,
+};
 use crate::tree::try_lock;
 
 /// What was found of changes that were cut off.

@@ -20,9 +20,7 @@ use hoist_files::{
 use hoist_ledger::{DisplacedPath, Disposal};
 use serde::{Deserialize, Serialize};
 
-use crate::displaced::merge_back;
-use crate::displaced::present;
-use crate::displaced::remove_tree;
+use crate::displaced::{merge_back, present, remove_tree};
 use crate::stage::clean_stages;
 use crate::watch::around;
 use crate::watchdog;

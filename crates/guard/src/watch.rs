@@ -13,8 +13,7 @@ use hoist_files::{
 };
 use hoist_ledger::{DisplacedPath, Edit};
 
-use crate::protect::Before;
-use crate::protect::protect_install;
+use crate::protect::{Before, protect_install};
 use crate::rollback::FilesBefore;
 use hoist_machine::machine::Machine;
 

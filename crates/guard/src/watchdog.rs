@@ -19,8 +19,7 @@ use std::time::Duration;
 use hoist_executor::GroupObserver;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
-use hoist_machine::processes::RUN;
-use hoist_machine::processes::end_processes;
+use hoist_machine::processes::{RUN, end_processes};
 
 /// Name of the mark in the directory of a run: its time is when the run was killed.
 pub(crate) const KILLED: &str = "killed";

@@ -18,13 +18,9 @@ use serde::Deserialize;
 use hoist_core::ConfigPolicy;
 
 use crate::archive;
-use crate::archive::Archived;
-use crate::archive::Content as Unpacked;
+use crate::archive::{Archived, Content as Unpacked};
 use hoist_guard::stage::StagingDir;
-use hoist_system::method::Applied;
-use hoist_system::method::Method;
-use hoist_system::method::MethodEntry;
-use hoist_system::method::StepContext;
+use hoist_system::method::{Applied, Method, MethodEntry, StepContext};
 
 /// A directory to be copied.
 #[derive(Debug, Deserialize)]

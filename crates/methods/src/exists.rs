@@ -7,10 +7,7 @@ use hoist_executor::Failure;
 use serde::Deserialize;
 
 use hoist_system::checks;
-use hoist_system::method::Applied;
-use hoist_system::method::Method;
-use hoist_system::method::MethodEntry;
-use hoist_system::method::StepContext;
+use hoist_system::method::{Applied, Method, MethodEntry, StepContext};
 
 /// What must be there.
 #[derive(Debug, Deserialize)]

@@ -7,24 +7,14 @@ use hoist_executor::{Effect, Failure, TaskContext};
 use serde::Deserialize;
 
 use crate::git_newer::newer_commits;
-use hoist_git::filters;
-use hoist_git::interrupted;
-use hoist_git::local::git_dir;
-use hoist_git::local::head;
-use hoist_git::local::is_vacant;
-use hoist_git::local::open_repository;
-use hoist_git::own;
-use hoist_git::program;
+use hoist_git::local::{git_dir, head, is_vacant, open_repository};
 use hoist_git::program::Program;
+use hoist_git::{filters, interrupted, own, program};
 use hoist_guard::stage::StagingDir;
 use hoist_machine::machine::Machine;
-use hoist_system::method::Applied;
-use hoist_system::method::Method;
-use hoist_system::method::MethodEntry;
-use hoist_system::method::RequiredProgram;
-use hoist_system::method::StepContext;
-use hoist_system::method::host_pool;
-use hoist_system::method::path_pool;
+use hoist_system::method::{
+    Applied, Method, MethodEntry, RequiredProgram, StepContext, host_pool, path_pool,
+};
 
 /// A clone of `url` at `dir`.
 #[derive(Debug, Deserialize)]

@@ -8,15 +8,11 @@ use std::time::SystemTime;
 use hoist_core::{ModuleId, Repository, redact_urls};
 use hoist_executor::{Failure, TaskContext};
 
-use hoist_git::local::LocalClone;
-use hoist_git::local::git_dir;
-use hoist_git::local::open_repository;
+use hoist_git::local::{LocalClone, git_dir, open_repository};
 use hoist_git::program::Program;
 use hoist_git::remote;
 use hoist_machine::machine::Machine;
-use hoist_system::method::MethodUse;
-use hoist_system::method::Newer;
-use hoist_system::method::NewerVersions;
+use hoist_system::method::{MethodUse, Newer, NewerVersions};
 
 /// Clones whose remotes are asked at once.
 const AT_ONCE: usize = 16;

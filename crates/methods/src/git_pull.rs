@@ -10,26 +10,13 @@ use serde::Deserialize;
 
 use crate::git::GIT;
 use hoist_git::arguments::CloneArguments;
-use hoist_git::filters;
-use hoist_git::interrupted;
 use hoist_git::interrupted::Transition;
-use hoist_git::local::LocalBranch;
-use hoist_git::local::LocalClone;
-use hoist_git::local::head;
-use hoist_git::local::is_vacant;
-use hoist_git::local::origin;
-use hoist_git::local::same_repository;
-use hoist_git::own;
-use hoist_git::remote;
+use hoist_git::local::{LocalBranch, LocalClone, head, is_vacant, origin, same_repository};
 use hoist_git::remote::RemoteState;
 use hoist_git::submodules::Submodules;
+use hoist_git::{filters, interrupted, own, remote};
 use hoist_machine::machine::Machine;
-use hoist_system::method::Applied;
-use hoist_system::method::Method;
-use hoist_system::method::MethodEntry;
-use hoist_system::method::StepContext;
-use hoist_system::method::host_pool;
-use hoist_system::method::path_pool;
+use hoist_system::method::{Applied, Method, MethodEntry, StepContext, host_pool, path_pool};
 
 /// A clone, and what its manifest says of it.
 #[derive(Debug, Deserialize)]

@@ -10,13 +10,9 @@ use sha2::{Digest, Sha256};
 
 use hoist_machine::machine::Machine;
 use hoist_machine::messages::ModuleMessage;
-use hoist_system::method::Applied;
-use hoist_system::method::Method;
-use hoist_system::method::MethodEntry;
-use hoist_system::method::MethodUse;
-use hoist_system::method::RequiredProgram;
-use hoist_system::method::StepContext;
-use hoist_system::method::host_pool;
+use hoist_system::method::{
+    Applied, Method, MethodEntry, MethodUse, RequiredProgram, StepContext, host_pool,
+};
 
 /// The largest script, in bytes.
 const SIZE_LIMIT: u64 = 64 * 1024 * 1024;

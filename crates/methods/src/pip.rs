@@ -9,19 +9,11 @@ use hoist_core::{ModuleId, Resource, ResourceScope};
 use hoist_executor::{Command, Effect, Failure, Stream, TaskContext};
 use serde::Deserialize;
 
-use hoist_machine::machine::Machine;
-use hoist_machine::machine::is_executable;
-use hoist_system::batch::Batch;
-use hoist_system::batch::Batches;
-use hoist_system::batch::SharedBatch;
-use hoist_system::method::Applied;
-use hoist_system::method::Method;
-use hoist_system::method::MethodEntry;
-use hoist_system::method::MethodUse;
-use hoist_system::method::Newer;
-use hoist_system::method::NewerVersions;
-use hoist_system::method::RequiredProgram;
-use hoist_system::method::StepContext;
+use hoist_machine::machine::{Machine, is_executable};
+use hoist_system::batch::{Batch, Batches, SharedBatch};
+use hoist_system::method::{
+    Applied, Method, MethodEntry, MethodUse, Newer, NewerVersions, RequiredProgram, StepContext,
+};
 
 mod distributions;
 mod manager;

@@ -10,11 +10,10 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::builtins;
 use crate::lines::keep_lines;
-use crate::marks;
 use crate::output::{InsertedValue, Marks, Output};
 use crate::violation::{Violation, violation};
+use crate::{builtins, marks};
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

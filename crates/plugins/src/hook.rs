@@ -9,10 +9,7 @@ use hoist_executor::{Command, Failure, Level, Stream};
 use serde::Deserialize;
 
 use hoist_machine::messages::ModuleMessage;
-use hoist_system::method::Applied;
-use hoist_system::method::Method;
-use hoist_system::method::MethodEntry;
-use hoist_system::method::StepContext;
+use hoist_system::method::{Applied, Method, MethodEntry, StepContext};
 
 /// A hook.
 #[derive(Debug, Deserialize)]

@@ -13,8 +13,7 @@ use hoist_core::{
 use rayon::prelude::*;
 use serde_json::json;
 
-use hoist_methods::file_list::file_list;
-use hoist_methods::file_list::list_files;
+use hoist_methods::file_list::{file_list, list_files};
 
 /// The directory of a collection that plugins stand in.
 pub const PLUGINS: &str = "plugins";

@@ -9,15 +9,9 @@ use hoist_ledger::Edit;
 use hoist_sources::prosody::Enabled;
 use serde::Deserialize;
 
-use crate::server::files;
-use crate::server::prosodyctl;
+use crate::server::{files, prosodyctl};
 use hoist_machine::machine::Machine;
-use hoist_system::method::Applied;
-use hoist_system::method::Edited;
-use hoist_system::method::Method;
-use hoist_system::method::MethodEntry;
-use hoist_system::method::StepContext;
-use hoist_system::method::path_pool;
+use hoist_system::method::{Applied, Edited, Method, MethodEntry, StepContext, path_pool};
 
 /// A module to be enabled for every host of a server.
 #[derive(Debug, Deserialize)]

@@ -7,11 +7,7 @@ use serde::Deserialize;
 
 use crate::server::prosodyctl;
 use hoist_machine::machine::Machine;
-use hoist_system::method::Applied;
-use hoist_system::method::Method;
-use hoist_system::method::MethodEntry;
-use hoist_system::method::StepContext;
-use hoist_system::method::path_pool;
+use hoist_system::method::{Applied, Method, MethodEntry, StepContext, path_pool};
 
 /// A module to be loaded, and unloaded where it was not loaded before.
 #[derive(Debug, Deserialize)]

@@ -23,13 +23,8 @@ use ahead::{Archive, RockBatch};
 use manager::Rocks;
 
 use hoist_machine::machine::Machine;
-use hoist_system::batch::Batches;
-use hoist_system::batch::SharedBatch;
-use hoist_system::method::Applied;
-use hoist_system::method::Method;
-use hoist_system::method::MethodEntry;
-use hoist_system::method::RequiredProgram;
-use hoist_system::method::StepContext;
+use hoist_system::batch::{Batches, SharedBatch};
+use hoist_system::method::{Applied, Method, MethodEntry, RequiredProgram, StepContext};
 
 /// A rock to be installed.
 #[derive(Debug, Deserialize)]

@@ -17,8 +17,7 @@ use rayon::prelude::*;
 use tempfile::NamedTempFile;
 
 use hoist_guard::rollback::EndOfRun;
-use hoist_guard::stage::StagingDir;
-use hoist_guard::stage::clean_stages;
+use hoist_guard::stage::{StagingDir, clean_stages};
 use hoist_machine::machine::Machine;
 use hoist_system::source_cache::SourceCache;
 

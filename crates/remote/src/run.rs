@@ -10,8 +10,7 @@ use hoist_executor::{Effect, Failure, ItemChange, Level, Stream, TaskContext};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::payload::Header;
-use crate::payload::Payload;
+use crate::payload::{Header, Payload};
 use crate::ssh::{Connection, Ended, Host};
 use hoist_machine::machine::Machine;
 

@@ -12,7 +12,8 @@ use crate::explain::fine_duration_text;
 use crate::html::span_word;
 use crate::markup::escape;
 use crate::pool_use::{Holding, pool_use};
-use crate::{Span, SpanOutcome, Timeline, Words};
+use crate::reporter::Words;
+use crate::timeline::{Span, SpanOutcome, Timeline};
 
 /// In pixels, like all heights here.
 const AXIS: usize = 24;

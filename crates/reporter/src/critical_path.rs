@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Timeline;
+use crate::timeline::Timeline;
 
 /// A unit that ended no later than this after another started may still have been what that one
 /// waited for.

@@ -9,7 +9,10 @@ use crate::chart::{chart, class};
 use crate::explain::fine_duration_text;
 use crate::html_units::{details, table};
 use crate::markup::escape;
-use crate::{Report, SpanOutcome, Timeline, UnitReport, Words, page_script};
+use crate::page_script;
+use crate::report::{Report, UnitReport};
+use crate::reporter::Words;
+use crate::timeline::{SpanOutcome, Timeline};
 
 const STYLE: &str = include_str!("page.css");
 

@@ -6,7 +6,9 @@ use crate::chart::class;
 use crate::explain::{fine_duration_text, level_text};
 use crate::html::unit_word;
 use crate::markup::escape;
-use crate::{Report, UnitReport, Words, explain, page_script};
+use crate::report::{Report, UnitReport};
+use crate::reporter::Words;
+use crate::{explain, page_script};
 
 /// All units.
 pub(crate) fn table(report: &Report, words: Words) -> String {

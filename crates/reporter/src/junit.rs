@@ -2,9 +2,10 @@
 
 use hoist_executor::Outcome;
 
+use crate::explain;
 use crate::explain::level_text;
 use crate::markup::escape;
-use crate::{Report, UnitReport, explain};
+use crate::report::{Report, UnitReport};
 
 /// How a test case is counted.
 #[derive(Clone, Copy, PartialEq)]

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use hoist_executor::{Event, EventKind};
 
+use crate::explain;
 use crate::explain::level_text;
-use crate::{Reporter, explain};
+use crate::reporter::Reporter;
 
 /// Writes `DIRECTORY/UNIT.log`.
 pub struct LogFiles {

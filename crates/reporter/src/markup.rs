@@ -1,7 +1,7 @@
 //! Text from modules made fit for HTML and XML: it can neither open an element nor end one, nor
 //! hide what it says.
 
-use crate::plain_text;
+use crate::explain::plain_text;
 
 /// For the content and the quoted attributes of elements of HTML and XML alike. Lines stay apart.
 pub(crate) fn escape(text: &str) -> String {

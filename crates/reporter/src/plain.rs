@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use hoist_executor::{Event, EventKind, Level, Outcome};
 
+use crate::explain;
 use crate::explain::skip_text;
-use crate::{Reporter, Words, duration_text, explain, plain_text};
+use crate::explain::{duration_text, plain_text};
+use crate::reporter::{Reporter, Words};
 
 /// Writes a line for each change of state.
 pub struct Plain<W> {

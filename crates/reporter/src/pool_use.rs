@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::Timeline;
+use crate::timeline::Timeline;
 
 /// A time during which the same spans held a pool.
 pub(crate) struct Holding {

@@ -11,9 +11,11 @@ use console::{Term, measure_text_width, pad_str, truncate_str};
 use hoist_executor::{Event, EventKind, Level, Outcome};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
+use crate::explain;
 use crate::explain::skip_text;
+use crate::explain::{duration_text, plain_text};
+use crate::reporter::{Reporter, Words};
 use crate::screen::{Screen, Size};
-use crate::{Reporter, Words, duration_text, explain, plain_text};
 
 /// Time between two frames.
 const FRAME: Duration = Duration::from_millis(100);

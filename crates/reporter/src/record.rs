@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hoist_executor::{Event, EventKind};
 
-use crate::Reporter;
+use crate::reporter::Reporter;
 
 /// Writes every event as a line of JSON.
 pub struct EventRecorder<W> {

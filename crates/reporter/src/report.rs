@@ -7,7 +7,7 @@ use std::time::Duration;
 use hoist_executor::{Event, EventKind, ItemChange, Level, Outcome};
 use serde::Serialize;
 
-use crate::Reporter;
+use crate::reporter::Reporter;
 
 /// So many last lines of output are kept of each unit.
 const TAIL: usize = 20;

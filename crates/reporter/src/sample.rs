@@ -1,6 +1,9 @@
 //! Hand-made runs for tests.
 
-use crate::{Report, Reporter, Timeline, replay};
+use crate::record::replay;
+use crate::report::Report;
+use crate::reporter::Reporter;
+use crate::timeline::Timeline;
 
 /// What the given events come to: pairs of milliseconds and the inside of an event in JSON.
 pub(crate) fn fold(events: &[(u64, &str)], view: &mut dyn Reporter) {

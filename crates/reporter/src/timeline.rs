@@ -6,7 +6,7 @@ use std::time::Duration;
 use hoist_executor::{Event, EventKind, Outcome};
 use serde::Serialize;
 
-use crate::Reporter;
+use crate::reporter::Reporter;
 
 /// When each task of a run ran. Of a run that was cut off, what was going on ends with the last
 /// event.

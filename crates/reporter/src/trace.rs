@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{Span, Timeline, plain_text};
+use crate::explain::plain_text;
+use crate::timeline::{Span, Timeline};
 
 /// A JSON document with a complete event for each attempt at a task, on a thread for each lane.
 pub fn trace(timeline: &Timeline) -> String {

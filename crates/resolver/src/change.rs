@@ -5,7 +5,7 @@ use hoist_core::{
     Presence, Request, SelectionReason,
 };
 
-use crate::{Resolution, Resolved};
+use crate::resolution::{Resolution, Resolved};
 
 /// Decides what happens to each module. `presence` answers for the machine, as far as a look tells.
 pub fn plan(

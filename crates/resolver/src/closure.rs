@@ -10,8 +10,8 @@ use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::cycle;
+use crate::resolution::{Resolution, Resolved};
 use crate::select::{Selected, unknown};
-use crate::{Resolution, Resolved};
 
 /// Closes a selection under requirements. For tests nothing is added: what is tested need not wait.
 pub(crate) fn close<'c>(

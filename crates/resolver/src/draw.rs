@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use hoist_core::{Module, Tier};
 
-use crate::{Resolution, svg};
+use crate::resolution::Resolution;
+use crate::svg;
 
 /// A language for drawing graphs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

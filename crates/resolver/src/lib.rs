@@ -8,6 +8,7 @@ mod change;
 mod closure;
 mod cycle;
 mod draw;
+mod resolution;
 mod select;
 mod svg;
 mod wanted;
@@ -15,30 +16,10 @@ mod wanted;
 pub use change::plan;
 pub use closure::{check, cycles_of as cycles};
 pub use draw::{Drawing, draw};
-use hoist_core::{Catalog, Diagnostic, Installed, LeftOut, Module, Request, SelectionReason};
+pub use resolution::{Resolution, Resolved};
 pub use wanted::wanted;
 
-/// The modules that a request is about.
-#[derive(Debug, Clone)]
-pub struct Resolution<'c> {
-    /// Each behind all it needs; otherwise by name.
-    pub modules: Vec<Resolved<'c>>,
-    /// Those that `--skip` left out, by name.
-    pub left_out: Vec<LeftOut>,
-}
-
-/// One module of a resolution.
-#[derive(Debug, Clone)]
-pub struct Resolved<'c> {
-    /// The module.
-    pub module: &'c Module,
-    /// Why it is here.
-    pub wanted: SelectionReason,
-    /// What it needs, as indexes into the resolution.
-    pub needs: Vec<usize>,
-    /// What only has to be done ahead of it, as indexes into the resolution.
-    pub after: Vec<usize>,
-}
+use hoist_core::{Catalog, Diagnostic, Installed, Request};
 
 /// Selects modules, adds what they need, and orders them. Every mistake of the request and of the
 /// modules it touches is in the error: unknown names, broken manifests, missing requirements,

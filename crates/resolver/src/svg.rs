@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use hoist_core::Tier;
 
-use crate::Resolution;
+use crate::resolution::Resolution;
 
 const ROW: f64 = 40.0;
 const HEIGHT: f64 = 26.0;

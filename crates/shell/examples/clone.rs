@@ -3,8 +3,7 @@
 
 use hoist_core::Environment;
 use hoist_executor::{EventKind, TaskContext};
-use hoist_machine::machine::Machine;
-use hoist_machine::machine::MachineTools;
+use hoist_machine::machine::{Machine, MachineTools};
 use hoist_shell::helpers::run_alone;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -10,14 +10,8 @@ use serde::Deserialize;
 use hoist_machine::machine::Machine;
 use hoist_machine::messages::ModuleMessage;
 use hoist_methods::install_script::BASH;
-use hoist_methods::package;
-use hoist_methods::pip;
-use hoist_system::method::Applied;
-use hoist_system::method::LastMessage;
-use hoist_system::method::Method;
-use hoist_system::method::MethodEntry;
-use hoist_system::method::MethodUse;
-use hoist_system::method::StepContext;
+use hoist_methods::{package, pip};
+use hoist_system::method::{Applied, LastMessage, Method, MethodEntry, MethodUse, StepContext};
 
 /// A function of a script, or a command.
 #[derive(Debug, Deserialize)]

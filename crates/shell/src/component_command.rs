@@ -6,15 +6,10 @@ use hoist_executor::{Command, Failure};
 use serde::Deserialize;
 
 use hoist_git::local;
-use hoist_machine::machine::Machine;
-use hoist_machine::machine::is_executable;
+use hoist_machine::machine::{Machine, is_executable};
 use hoist_machine::messages::ModuleMessage;
 use hoist_methods::install_script::BASH;
-use hoist_system::method::Applied;
-use hoist_system::method::Method;
-use hoist_system::method::MethodEntry;
-use hoist_system::method::StepContext;
-use hoist_system::method::path_pool;
+use hoist_system::method::{Applied, Method, MethodEntry, StepContext, path_pool};
 
 /// A program that knows how to update itself.
 #[derive(Debug, Deserialize)]

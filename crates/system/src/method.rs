@@ -10,8 +10,7 @@ use hoist_files::Record;
 use hoist_ledger::Edit;
 use serde::de::DeserializeOwned;
 
-use crate::batch::Batches;
-use crate::batch::SharedBatch;
+use crate::batch::{Batches, SharedBatch};
 use crate::private::PrivateInput;
 use crate::resource::ResourceManager;
 use hoist_guard::session::GuardSession;

@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use hoist_core::{Action, Catalog, Module, Plan, Resource, ResourceScope, Step};
 
-use crate::method::Method;
-use crate::method::MethodEntry;
-use crate::method::MethodUse;
-use crate::method::RepairTree;
+use crate::method::{Method, MethodEntry, MethodUse, RepairTree};
 use crate::resource::ResourceManager;
 
 /// The methods that steps may use, as several tables.

@@ -11,12 +11,10 @@ use hoist_core::{
     Request, Selection,
 };
 use hoist_deploy::release::kept_secrets;
-use hoist_engine::config::ConfigFile;
-use hoist_engine::config::ConfigFileState;
 use hoist_engine::config::survey::survey;
+use hoist_engine::config::{ConfigFile, ConfigFileState};
 use hoist_engine::presence::probe;
-use hoist_engine::recover::OwnDirectories;
-use hoist_engine::recover::clean_sources;
+use hoist_engine::recover::{OwnDirectories, clean_sources};
 use hoist_engine::run_context::place_of;
 use hoist_engine::uninstall::preview_removal;
 use hoist_executor::Cancel;

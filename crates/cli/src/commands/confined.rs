@@ -6,8 +6,7 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 
 use hoist_core::Diagnostic;
-use hoist_machine::sandbox::Enforced;
-use hoist_machine::sandbox::Sandbox;
+use hoist_machine::sandbox::{Enforced, Sandbox};
 
 use crate::error::{CommandError, ExitStatus};
 

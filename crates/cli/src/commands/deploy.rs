@@ -6,18 +6,10 @@ use std::sync::Arc;
 use hoist_core::{
     Action, Change, Diagnostic, Digest, Installed, Module, ModuleId, Plan, Request, Selection,
 };
-use hoist_deploy::deploy::Deployment;
-use hoist_deploy::deploy::project_name;
-use hoist_deploy::deployed::Deployed;
-use hoist_deploy::deployed::DeploymentState;
-use hoist_deploy::deployed::read_deployments;
-use hoist_deploy::hosts::Rollout;
-use hoist_deploy::hosts::hosts_of;
-use hoist_deploy::release::DeploymentPaths;
-use hoist_deploy::release::ReleaseFile;
-use hoist_deploy::release::SWARM;
-use hoist_deploy::release::called;
-use hoist_deploy::release::kept_secrets;
+use hoist_deploy::deploy::{Deployment, project_name};
+use hoist_deploy::deployed::{Deployed, DeploymentState, read_deployments};
+use hoist_deploy::hosts::{Rollout, hosts_of};
+use hoist_deploy::release::{DeploymentPaths, ReleaseFile, SWARM, called, kept_secrets};
 use hoist_machine::machine::Machine;
 use hoist_plugins::modules::is_plugin;
 use hoist_plugins::on_disk::OnDisk;

@@ -9,15 +9,10 @@ use hoist_core::{
     Action, Change, Diagnostic, InstalledModule, Module, ModuleId, Plan, PlannedModule, Request,
     Selection, SelectionReason, Tier,
 };
-use hoist_engine::job::Job;
-use hoist_engine::job::JobContext;
+use hoist_engine::job::{Job, JobContext};
 use hoist_executor::Failure;
-use hoist_remote::payload::Header;
-use hoist_remote::payload::tree_name;
-use hoist_remote::run::Failures;
-use hoist_remote::run::Remote;
-use hoist_remote::run::printed_on;
-use hoist_remote::run::run as run_on_host;
+use hoist_remote::payload::{Header, tree_name};
+use hoist_remote::run::{Failures, Remote, printed_on, run as run_on_host};
 use hoist_remote::served::serve as serve_here;
 use hoist_remote::ssh::Host;
 use serde_json::{Value, json};

@@ -14,12 +14,10 @@ use serde_json::json;
 use crate::args::{Global, Output};
 use crate::commands::list;
 use crate::error::{CommandError, ExitStatus};
-use crate::json;
-use crate::markdown;
-use crate::names;
 use crate::render::{self, BOLD, Paint, painted, printable};
 use crate::session::Session;
 use crate::time;
+use crate::{json, markdown, names};
 
 /// Everything known about one module.
 pub(crate) fn run(global: &Global, name: &str) -> Result<ExitStatus, CommandError> {

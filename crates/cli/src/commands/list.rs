@@ -8,10 +8,9 @@ use serde_json::json;
 
 use crate::args::{Global, List, Output};
 use crate::error::{CommandError, ExitStatus};
-use crate::json;
-use crate::names;
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::session::Session;
+use crate::{json, names};
 
 /// One line a module: those of the collections and of other sources, and those that are installed
 /// without being in one.

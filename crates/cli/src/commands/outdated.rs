@@ -7,23 +7,20 @@ use std::path::Path;
 use hoist_core::{Action, Installed, InstalledModule, Module, ModuleId};
 use hoist_engine::newer::newer_versions;
 use hoist_executor::Failure;
-use hoist_methods::git_newer::clone_behind;
-use hoist_methods::git_newer::fetched_at;
+use hoist_methods::git_newer::{clone_behind, fetched_at};
 use hoist_plugins::modules::is_plugin;
 use hoist_plugins::read_version;
 use hoist_system::method::Newer;
-use hoist_system::resource::is_newer;
-use hoist_system::resource::package_version;
+use hoist_system::resource::{is_newer, package_version};
 use serde_json::json;
 
 use crate::args::{Global, Output};
 use crate::error::{CommandError, ExitStatus};
-use crate::json;
-use crate::names;
 use crate::render::{self, BOLD, DIM, Paint, RED, YELLOW, painted};
 use crate::session::Session;
 use crate::systems::REGISTRY;
 use crate::time;
+use crate::{json, names};
 
 /// How an installed module stands to what its source had when it was last looked at.
 enum UpdateStatus {

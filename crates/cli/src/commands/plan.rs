@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use hoist_core::{Change, Installed, ModuleId, Plan};
-use hoist_engine::config::ConfigFile;
-use hoist_engine::config::Decision;
+use hoist_engine::config::{ConfigFile, Decision};
 use hoist_executor::ItemChange;
 use hoist_reporter::{duration_text, plain_text};
 use hoist_system::resource::Told;

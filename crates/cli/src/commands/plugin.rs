@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::Diagnostic;
 use hoist_files::read_text;
-use hoist_plugins::modules::PLUGIN_SYSTEM;
-use hoist_plugins::modules::random_text;
+use hoist_plugins::modules::{PLUGIN_SYSTEM, random_text};
 use hoist_plugins::{
     Document, Given, Pending, Plugin, PluginConfiguration, SecretSource, ValueOrigin,
 };

@@ -8,10 +8,9 @@ use serde_json::Value;
 use crate::args::{Global, Output};
 use crate::commands::list;
 use crate::error::{CommandError, ExitStatus};
-use crate::json;
-use crate::names;
 use crate::render::{self, BOLD, DIM, Paint, YELLOW, painted};
 use crate::session::Session;
+use crate::{json, names};
 
 /// Modules whose name or description has every word of the query, the best first; a name that
 /// several sources offer as often.

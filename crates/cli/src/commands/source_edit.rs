@@ -12,9 +12,8 @@ use hoist_system::source_cache::SourceCache;
 use crate::args::{Global, SourceAdd};
 use crate::commands;
 use crate::error::{AtPath, CommandError, ExitStatus};
-use crate::render;
-use crate::run;
 use crate::session::{self, Session};
+use crate::{render, run};
 
 /// Adds a source to the user's settings.
 pub(crate) fn add(global: &Global, add: &SourceAdd) -> Result<ExitStatus, CommandError> {

@@ -5,8 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use hoist_core::{Diagnostic, Installed, InstalledModule, Module, ModuleId};
-use hoist_engine::verify::Drift;
-use hoist_engine::verify::drift;
+use hoist_engine::verify::{Drift, drift};
 use hoist_ledger::Reader;
 use rayon::prelude::*;
 use serde_json::json;

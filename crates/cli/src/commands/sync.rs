@@ -15,8 +15,7 @@ use hoist_ledger::{Holder, Lock};
 use hoist_reporter::{Plain, Progress, ProgressOptions, Reporters, Words, explain};
 use hoist_sources::IndexEntry;
 use hoist_sources::choose::RockRequest;
-use hoist_system::source_cache::SourceCache;
-use hoist_system::source_cache::Synced;
+use hoist_system::source_cache::{SourceCache, Synced};
 use serde_json::json;
 
 use crate::args::{Global, Output};

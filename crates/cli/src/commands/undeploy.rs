@@ -10,8 +10,7 @@ use hoist_core::{
 };
 use hoist_deploy::deploy::Undeployment;
 use hoist_deploy::deployed::Deployed;
-use hoist_deploy::release::called;
-use hoist_deploy::release::kept_secrets;
+use hoist_deploy::release::{called, kept_secrets};
 use hoist_plugins::Masker;
 
 use crate::args::{Global, Output, PluginUndeploy};

@@ -10,10 +10,9 @@ use serde_json::json;
 use crate::args::{Global, Output};
 use crate::collections::{self, ReadOptions};
 use crate::error::{CommandError, ExitStatus};
-use crate::json;
-use crate::names;
 use crate::render::{self, GREEN, Paint, painted};
 use crate::session::{self, Session};
+use crate::{json, names};
 
 fn unverifiable(module: &Module) -> Diagnostic {
     let wrong = Diagnostic::warning("the module declares nothing that `hoist test` could verify")

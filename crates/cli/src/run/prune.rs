@@ -5,8 +5,7 @@ use std::io;
 
 use hoist_files::prune_backups;
 use hoist_ledger::{read_configs, read_edited};
-use hoist_machine::scratch::is_alive;
-use hoist_machine::scratch::process_of_run;
+use hoist_machine::scratch::{is_alive, process_of_run};
 
 use crate::session::Places;
 

@@ -8,12 +8,7 @@ use hoist_plugins::Project;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Container;
-use super::Engine;
-use super::LINES;
-use super::RESTARTS;
-use super::STEADY;
-use super::TICK;
+use super::{Container, Engine, LINES, RESTARTS, STEADY, TICK};
 
 /// How long the last of a stack may take to go.
 const LEAVING: Duration = Duration::from_secs(60);

@@ -10,10 +10,7 @@ use hoist_files::{
 };
 use hoist_ledger::{ConfigRecord, DisplacedPath, Ledger, OwnedFiles};
 
-use super::ConfigFile;
-use super::ConfigFileState;
-use super::Decision;
-use super::REMEMBERED;
+use super::{ConfigFile, ConfigFileState, Decision, REMEMBERED};
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(format!("configuration: {error}"))

@@ -7,12 +7,7 @@ use hoist_core::{ConfigPolicy, Diagnostic, Module};
 use hoist_files::{Home, digest, pending, read};
 use hoist_ledger::ConfigRecord;
 
-use super::CONFLICT_END;
-use super::CONFLICT_START;
-use super::ConfigFile;
-use super::ConfigFileState;
-use super::Decision;
-use super::Merge;
+use super::{CONFLICT_END, CONFLICT_START, ConfigFile, ConfigFileState, Decision, Merge};
 
 /// Templates that are larger are no configuration.
 const SIZE_LIMIT: u64 = 16 * 1024 * 1024;

@@ -16,17 +16,10 @@ use managers::Query;
 use hoist_machine::machine::Machine;
 use hoist_machine::sudo;
 use hoist_machine::sudo::Permission;
-use hoist_system::batch::Batch;
-use hoist_system::batch::Batches;
-use hoist_system::batch::SharedBatch;
-use hoist_system::method::Applied;
-use hoist_system::method::Method;
-use hoist_system::method::MethodEntry;
-use hoist_system::method::MethodUse;
-use hoist_system::method::Newer;
-use hoist_system::method::NewerVersions;
-use hoist_system::method::RequiredProgram;
-use hoist_system::method::StepContext;
+use hoist_system::batch::{Batch, Batches, SharedBatch};
+use hoist_system::method::{
+    Applied, Method, MethodEntry, MethodUse, Newer, NewerVersions, RequiredProgram, StepContext,
+};
 use hoist_system::resource::ResourceManager;
 
 /// The packages of a module.

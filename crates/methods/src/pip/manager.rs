@@ -6,15 +6,9 @@ use std::io;
 use hoist_core::{Presence, ResourceScope};
 use hoist_executor::Failure;
 
-use super::PIP_NAME;
-use super::distributions;
-use super::install;
-use super::normalized;
-use super::pool;
-use super::uninstall;
+use super::{PIP_NAME, distributions, install, normalized, pool, uninstall};
 use hoist_system::method::StepContext;
-use hoist_system::resource::AlteredFiles;
-use hoist_system::resource::ResourceManager;
+use hoist_system::resource::{AlteredFiles, ResourceManager};
 
 /// Manages packages below directories that are laid out as a user's site.
 pub(super) struct PythonPackages;

@@ -16,17 +16,10 @@ use hoist_core::is_path;
 use hoist_executor::{Failure, TaskContext};
 use hoist_sources::rocks::{self, RockTree};
 
-use super::LuaRocks;
-use super::clear;
-use super::deployed;
-use super::is_partly_moved;
-use super::is_whole;
-use super::own;
-use super::rock_version;
-use super::run;
-use super::run_in;
-use super::turn;
-use super::versions;
+use super::{
+    LuaRocks, clear, deployed, is_partly_moved, is_whole, own, rock_version, run, run_in, turn,
+    versions,
+};
 use hoist_machine::machine::Machine;
 use hoist_system::batch::Batch;
 use hoist_system::method::StepContext;

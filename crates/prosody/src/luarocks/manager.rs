@@ -7,22 +7,14 @@ use hoist_executor::{Failure, ItemChange};
 use hoist_sources::Version;
 use hoist_sources::rocks::{LUAROCKS, RockTree};
 
-use super::foreign_dependents;
-use super::is_only;
-use super::modified;
-use super::needs_of_rocks;
-use super::pool;
-use super::remove;
-use super::rock_version;
-use super::rocks_of;
-use super::to_remove;
-use super::versions;
+use super::{
+    foreign_dependents, is_only, modified, needs_of_rocks, pool, remove, rock_version, rocks_of,
+    to_remove, versions,
+};
 use hoist_system::method::StepContext;
-use hoist_system::resource::PackageMove;
-use hoist_system::resource::ResourceChange;
-use hoist_system::resource::ResourceManager;
-use hoist_system::resource::ResourceUndo;
-use hoist_system::resource::UndoConflict;
+use hoist_system::resource::{
+    PackageMove, ResourceChange, ResourceManager, ResourceUndo, UndoConflict,
+};
 
 /// Why the update or removal of a rock is not undone.
 const ROCK_STAYS: &str =

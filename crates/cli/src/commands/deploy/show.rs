@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use hoist_deploy::deployed::read_deployments;
-use hoist_deploy::release::DeploymentPaths;
-use hoist_deploy::release::ReleaseFile;
-use hoist_deploy::release::called;
+use hoist_deploy::release::{DeploymentPaths, ReleaseFile, called};
 use hoist_engine::config::diff;
 use hoist_plugins::Masker;
 use serde_json::{Value, json};

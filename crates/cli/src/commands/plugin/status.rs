@@ -3,16 +3,11 @@
 use std::io::Write;
 
 use hoist_core::Diagnostic;
-use hoist_deploy::deploy::containers;
-use hoist_deploy::deploy::project_name;
-use hoist_deploy::deployed::Deployed;
-use hoist_deploy::deployed::DeploymentState;
-use hoist_deploy::deployed::read_deployments;
+use hoist_deploy::deploy::{containers, project_name};
+use hoist_deploy::deployed::{Deployed, DeploymentState, read_deployments};
 use hoist_deploy::docker::Container;
 use hoist_deploy::hosts::hosts_of;
-use hoist_deploy::release::DeploymentPaths;
-use hoist_deploy::release::SWARM;
-use hoist_deploy::release::called;
+use hoist_deploy::release::{DeploymentPaths, SWARM, called};
 use serde_json::{Value, json};
 
 use crate::args::{Global, Output};
