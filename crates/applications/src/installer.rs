@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use hoist_machine::machine::is_executable;
 use hoist_machine::processes::{RUN, end_processes};
-use hoist_system::method::StepContext;
+use hoist_system::context::StepContext;
 
 /// What runs the installers in PHP of an application's modules.
 const RUNNER: &str = include_str!("../lib/run-installer.php");

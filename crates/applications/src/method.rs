@@ -12,7 +12,8 @@ use crate::installer::{InstallerRequest, call, has_installer};
 use hoist_guard::protect::{Before, protect_install};
 use hoist_guard::tree as guard;
 use hoist_machine::machine::Machine;
-use hoist_system::method::{Applied, Method, MethodEntry, RemovalReport, StepContext};
+use hoist_system::context::StepContext;
+use hoist_system::method::{Applied, Method, MethodEntry, RemovalReport};
 
 /// An installer to be called.
 #[derive(Debug, Deserialize)]

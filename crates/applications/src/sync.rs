@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::offers::{is_archive, is_remote, offers, place_cache, places_of};
 use hoist_machine::machine::Machine;
 use hoist_methods::git_copy as copy;
-use hoist_system::method::StepContext;
+use hoist_system::context::StepContext;
 use hoist_system::source_cache::{SourceCache, Synced, tell};
 
 /// A larger archive is no module.

@@ -21,13 +21,14 @@ use crate::hosts::{HostCommand, Rollout, TargetHost, hosts_of, on_all};
 use crate::release::{DeploymentPaths, ReleaseFile, SWARM, called};
 use hoist_engine::apply::{apply, refuse};
 use hoist_engine::job::{Job, RemovalJob, RemovalWork};
-use hoist_engine::run_context::{ModuleJob, RunContext, ledger_failure};
+use hoist_engine::recorded::ledger_failure;
+use hoist_engine::run_context::{ModuleJob, RunContext};
 use hoist_methods::file_list::{file_list, list_files};
 use hoist_plugins::hook::Hook;
 use hoist_plugins::modules::{copy_tree, copy_tree_but};
 use hoist_plugins::on_disk::OnDisk;
 use hoist_plugins::removal::{AfterRemoval, before_removal};
-use hoist_system::method::StepContext;
+use hoist_system::context::StepContext;
 use hoist_system::private::PrivateInput;
 
 /// A deployment that is asked for.

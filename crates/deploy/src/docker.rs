@@ -9,7 +9,7 @@ use hoist_executor::{Command, Exit, Failure, Level, Stream};
 use hoist_plugins::Project;
 use serde::Deserialize;
 
-use hoist_system::method::StepContext;
+use hoist_system::context::StepContext;
 
 mod swarm;
 

@@ -10,7 +10,8 @@ use hoist_files::{Difference, Home, Record, Recorded, State, Store};
 use hoist_ledger::{CompletedChange, DisplacedPath, Edit, PendingChange, PriorState, Rollback};
 
 use crate::config;
-use crate::run_context::{ModuleJob, RunContext, ledger_failure, refuse_unsettled};
+use crate::recorded::ledger_failure;
+use crate::run_context::{ModuleJob, RunContext, refuse_unsettled};
 use crate::uninstall::leave_former;
 use crate::verify::check;
 use hoist_git::{local, own};
@@ -21,7 +22,8 @@ use hoist_guard::stage::{StagingDir, clean_stages};
 use hoist_guard::watch::{ContentBudget, Watch, look_around};
 use hoist_guard::{displaced, tree as guard};
 use hoist_system::checks;
-use hoist_system::method::{Applied, Edited, StepContext};
+use hoist_system::context::StepContext;
+use hoist_system::method::{Applied, Edited};
 use hoist_system::registry::Registry;
 use hoist_system::resource::{came_along, has_packages, is_package, shared};
 

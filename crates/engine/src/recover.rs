@@ -10,14 +10,14 @@ use hoist_executor::{EventKind, TaskContext};
 use hoist_files::{Home, Store};
 use hoist_ledger::{DisplacedPath, Disposal, InterruptedChange, Ledger, LedgerError, Phase};
 
-use crate::run_context::CONTENTS;
+use crate::recorded::CONTENTS;
 use hoist_git::interrupted;
 use hoist_guard::rollback::{EndOfRun, FilesBefore, RolledBack, clean_repository, roll_back};
 use hoist_guard::watch::created;
 use hoist_guard::{around, displaced};
 use hoist_machine::machine::Machine;
 use hoist_machine::processes::{RUN, end_processes};
-use hoist_system::method::StepContext;
+use hoist_system::context::StepContext;
 use hoist_system::registry::Registry;
 use hoist_system::resource::package_of;
 

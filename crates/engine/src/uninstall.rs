@@ -17,7 +17,8 @@ use hoist_files::{
 use hoist_ledger::{DisplacedPath, Disposal, Edit, OwnedFiles, Rollback};
 
 use crate::config;
-use crate::run_context::{BoundStep, RunContext, ledger_failure, refuse_unsettled};
+use crate::recorded::{ledger_failure, was_found};
+use crate::run_context::{BoundStep, RunContext, refuse_unsettled};
 use hoist_git::own;
 use hoist_guard::around::is_file_of_shell;
 use hoist_guard::protect::{
@@ -28,7 +29,8 @@ use hoist_guard::session::GuardSession;
 use hoist_guard::watch::{KEPT, around, spare_repositories, takes};
 use hoist_guard::{displaced, tree as guard};
 use hoist_machine::machine::Machine;
-use hoist_system::method::{RemovalReport, StepContext};
+use hoist_system::context::StepContext;
+use hoist_system::method::RemovalReport;
 use hoist_system::registry::Registry;
 use hoist_system::resource::{PackageMove, Told, is_package, package_of, remove_resources};
 
@@ -1151,14 +1153,6 @@ fn describe(
             .map(|(path, why)| (ItemChange::Preserved, path.display().to_string(), Some(why))),
     );
     (told, failed)
-}
-
-/// True for what was there before hoist, and what is in it.
-pub(crate) fn was_found(record: &InstalledModule, path: &Path) -> bool {
-    record
-        .preexisting_paths
-        .iter()
-        .any(|found| path.starts_with(found))
 }
 
 /// What goes: what the ledger knows was made, and what is declared and came into being later. What

@@ -11,9 +11,11 @@ use crossbeam::channel::{Receiver, Sender, at, bounded, never, select, unbounded
 use rustix::process::Signal;
 
 use crate::cancel::Cancel;
-use crate::context::{Control, Failure, GroupObserver, TaskContext};
+use crate::context::{Control, GroupObserver, TaskContext};
 use crate::event::{Event, EventKind, Outcome, SkipReason};
-use crate::graph::{CycleError, Effect, OnFailure, Task, TaskFunction, TaskGraph, UnitId};
+use crate::failure::Failure;
+use crate::graph::{CycleError, Effect, OnFailure, Task, TaskFunction, TaskGraph};
+use crate::ids::UnitId;
 use crate::redact::{Redact, Redacting};
 use crate::scheduler::{Scheduler, Skipped};
 

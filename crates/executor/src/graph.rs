@@ -4,32 +4,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use crate::context::{Failure, TaskContext};
-
-macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(pub(crate) u32);
-
-        impl $name {
-            /// The place in the order of creation, from zero.
-            pub fn index(self) -> usize {
-                self.0 as usize
-            }
-        }
-    };
-}
-
-id!(/// A task of a graph.
-    TaskId);
-id!(/// A group of tasks that people see as one thing.
-    UnitId);
-id!(/// A bound on how many tasks of a kind run at once.
-    PoolId);
+use crate::context::TaskContext;
+use crate::failure::Failure;
+use crate::ids::{PoolId, TaskId, UnitId};
 
 /// What a task that succeeded did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -32,18 +32,20 @@ mod cancel;
 mod context;
 mod event;
 mod execute;
+mod failure;
 mod graph;
+mod ids;
 mod priority;
 mod process;
 mod redact;
 mod scheduler;
 
 pub use cancel::Cancel;
-pub use context::{Failure, FailureKind, GroupObserver, TaskContext};
+pub use context::{GroupObserver, TaskContext};
 pub use event::{Event, EventKind, ItemChange, Level, Outcome, SkipReason, Stream};
 pub use execute::{Limits, Summary, execute};
-pub use graph::{
-    CycleError, Edge, Effect, OnFailure, PoolId, Retries, Task, TaskGraph, TaskId, UnitId,
-};
+pub use failure::{Failure, FailureKind};
+pub use graph::{CycleError, Edge, Effect, OnFailure, Retries, Task, TaskGraph};
+pub use ids::{PoolId, TaskId, UnitId};
 pub use process::{Command, Exit, Silence};
 pub use redact::Redact;

@@ -11,7 +11,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::event::{Outcome, SkipReason};
-use crate::graph::{CycleError, Edge, TaskGraph, UnitId};
+use crate::graph::{CycleError, Edge, TaskGraph};
+use crate::ids::UnitId;
 use crate::priority;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,8 +7,7 @@ use std::path::Path;
 use git2::Config;
 use hoist_executor::Failure;
 
-use crate::local::git_dir;
-use crate::own::repositories_below;
+use crate::paths::{git_dir, repositories_below};
 
 /// Returns settings that disable the commands in the configuration of the clone at `dir`. Settings
 /// that the user's own configuration has keep its values.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use hoist_executor::Failure;
 
-use crate::local::{LocalClone, git_dir};
+use crate::local::LocalClone;
+use crate::paths::git_dir;
 use crate::program::Program;
 
 /// What an update changes, recorded in the clone before it begins.

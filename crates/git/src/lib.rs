@@ -15,6 +15,7 @@ pub mod foreign;
 pub mod interrupted;
 pub mod local;
 pub mod own;
+pub mod paths;
 pub mod program;
 pub mod remote;
 pub mod submodules;

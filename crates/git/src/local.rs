@@ -12,6 +12,7 @@ use hoist_executor::{Failure, TaskContext};
 use hoist_files::read_text;
 
 use crate::foreign::refuse;
+use crate::paths::git_dir;
 use crate::program::Program;
 use hoist_machine::machine::Machine;
 
@@ -304,21 +305,6 @@ fn foreign_owner(dir: &Path) -> Option<String> {
         (fields.nth(1)?.parse() == Ok(owner)).then(|| name.to_owned())
     });
     Some(user.unwrap_or_else(|| format!("user {owner}")))
-}
-
-/// The directory with the history of a clone: `.git`, or what a file of this name leads to.
-pub fn git_dir(dir: &Path) -> Option<PathBuf> {
-    let git = dir.join(".git");
-    if git.join("HEAD").symlink_metadata().is_ok() {
-        return Some(git);
-    }
-    let text = read_text(&git).ok()?;
-    let found = dir.join(text.strip_prefix("gitdir:")?.trim());
-    found
-        .join("HEAD")
-        .symlink_metadata()
-        .is_ok()
-        .then_some(found)
 }
 
 /// The configuration of a repository; of a further work tree, that of the repository it belongs to.

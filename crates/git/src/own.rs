@@ -8,7 +8,9 @@ use hoist_executor::{Failure, TaskContext};
 use hoist_files::{FileKind, Record, Recorded, State};
 
 use crate::foreign::refuse;
-use crate::local::{git_dir, open_repository, usable};
+use crate::local::{open_repository, usable};
+use crate::paths::git_dir;
+use crate::paths::repositories_below;
 use crate::program::Program;
 use hoist_machine::machine::Machine;
 
@@ -262,20 +264,6 @@ fn template_hooks(machine: &Machine) -> Option<PathBuf> {
         .map(PathBuf::from)
         .or(configured)?;
     Some(templates.join("hooks"))
-}
-
-/// The repositories that git keeps of submodules, also of those that are not used any more.
-pub(crate) fn repositories_below(directory: &Path, depth: usize) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let directories = entries
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .map(|entry| entry.path());
-    let below = |path: PathBuf| match path.join("HEAD").is_file() {
-        true => vec![path],
-        false if depth < 8 => repositories_below(&path, depth + 1),
-        false => Vec::new(),
-    };
-    directories.flat_map(below).collect()
 }
 
 /// A file in the directory of a repository that hoist cloned: the commits that its remote had, one

@@ -20,7 +20,8 @@ use hoist_core::ConfigPolicy;
 use crate::archive;
 use crate::archive::{Archived, Content as Unpacked};
 use hoist_guard::stage::StagingDir;
-use hoist_system::method::{Applied, Method, MethodEntry, StepContext};
+use hoist_system::context::StepContext;
+use hoist_system::method::{Applied, Method, MethodEntry};
 
 /// A directory to be copied.
 #[derive(Debug, Deserialize)]

@@ -7,7 +7,8 @@ use hoist_executor::Failure;
 use serde::Deserialize;
 
 use hoist_system::checks;
-use hoist_system::method::{Applied, Method, MethodEntry, StepContext};
+use hoist_system::context::StepContext;
+use hoist_system::method::{Applied, Method, MethodEntry};
 
 /// What must be there.
 #[derive(Debug, Deserialize)]

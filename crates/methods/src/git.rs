@@ -7,14 +7,14 @@ use hoist_executor::{Effect, Failure, TaskContext};
 use serde::Deserialize;
 
 use crate::git_newer::newer_commits;
-use hoist_git::local::{git_dir, head, is_vacant, open_repository};
+use hoist_git::local::{head, is_vacant, open_repository};
+use hoist_git::paths::git_dir;
 use hoist_git::program::Program;
 use hoist_git::{filters, interrupted, own, program};
 use hoist_guard::stage::StagingDir;
 use hoist_machine::machine::Machine;
-use hoist_system::method::{
-    Applied, Method, MethodEntry, RequiredProgram, StepContext, host_pool, path_pool,
-};
+use hoist_system::context::StepContext;
+use hoist_system::method::{Applied, Method, MethodEntry, RequiredProgram, host_pool, path_pool};
 
 /// A clone of `url` at `dir`.
 #[derive(Debug, Deserialize)]

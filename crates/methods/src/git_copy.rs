@@ -8,10 +8,12 @@ use hoist_executor::{Effect, Failure};
 
 use crate::git::Git;
 use hoist_git::filters;
-use hoist_git::local::{git_dir, set_url, usable};
+use hoist_git::local::{set_url, usable};
+use hoist_git::paths::git_dir;
 use hoist_git::program::Program;
 use hoist_guard::rollback::{EndOfRun, clean_repository};
-use hoist_system::method::{Method, StepContext};
+use hoist_system::context::StepContext;
+use hoist_system::method::Method;
 
 /// Brings the copy at `dir` to a branch or tag of a repository, or to what its HEAD leads to.
 pub fn refresh(

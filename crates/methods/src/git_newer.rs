@@ -8,7 +8,8 @@ use std::time::SystemTime;
 use hoist_core::{ModuleId, Repository, redact_urls};
 use hoist_executor::{Failure, TaskContext};
 
-use hoist_git::local::{LocalClone, git_dir, open_repository};
+use hoist_git::local::{LocalClone, open_repository};
+use hoist_git::paths::git_dir;
 use hoist_git::program::Program;
 use hoist_git::remote;
 use hoist_machine::machine::Machine;

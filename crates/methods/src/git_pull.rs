@@ -16,7 +16,8 @@ use hoist_git::remote::RemoteState;
 use hoist_git::submodules::Submodules;
 use hoist_git::{filters, interrupted, own, remote};
 use hoist_machine::machine::Machine;
-use hoist_system::method::{Applied, Method, MethodEntry, StepContext, host_pool, path_pool};
+use hoist_system::context::StepContext;
+use hoist_system::method::{Applied, Method, MethodEntry, host_pool, path_pool};
 
 /// A clone, and what its manifest says of it.
 #[derive(Debug, Deserialize)]

@@ -11,8 +11,9 @@ use serde::Deserialize;
 
 use hoist_machine::machine::{Machine, is_executable};
 use hoist_system::batch::{Batch, Batches, SharedBatch};
+use hoist_system::context::StepContext;
 use hoist_system::method::{
-    Applied, Method, MethodEntry, MethodUse, Newer, NewerVersions, RequiredProgram, StepContext,
+    Applied, Method, MethodEntry, MethodUse, Newer, NewerVersions, RequiredProgram,
 };
 
 mod distributions;

@@ -9,7 +9,8 @@ use hoist_executor::{Command, Failure, Level, Stream};
 use serde::Deserialize;
 
 use hoist_machine::messages::ModuleMessage;
-use hoist_system::method::{Applied, Method, MethodEntry, StepContext};
+use hoist_system::context::StepContext;
+use hoist_system::method::{Applied, Method, MethodEntry};
 
 /// A hook.
 #[derive(Debug, Deserialize)]

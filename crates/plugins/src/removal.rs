@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::hook::Hook;
 use crate::modules::copy_tree;
 use crate::on_disk::OnDisk;
-use hoist_system::method::StepContext;
+use hoist_system::context::StepContext;
 
 /// The hook that runs when the files are gone: it works on a copy.
 pub struct AfterRemoval {

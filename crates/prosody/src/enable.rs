@@ -11,7 +11,8 @@ use serde::Deserialize;
 
 use crate::server::{files, prosodyctl};
 use hoist_machine::machine::Machine;
-use hoist_system::method::{Applied, Edited, Method, MethodEntry, StepContext, path_pool};
+use hoist_system::context::StepContext;
+use hoist_system::method::{Applied, Edited, Method, MethodEntry, path_pool};
 
 /// A module to be enabled for every host of a server.
 #[derive(Debug, Deserialize)]

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use crate::server::prosodyctl;
 use hoist_machine::machine::Machine;
-use hoist_system::method::{Applied, Method, MethodEntry, StepContext, path_pool};
+use hoist_system::context::StepContext;
+use hoist_system::method::{Applied, Method, MethodEntry, path_pool};
 
 /// A module to be loaded, and unloaded where it was not loaded before.
 #[derive(Debug, Deserialize)]

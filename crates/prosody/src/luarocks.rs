@@ -24,7 +24,8 @@ use manager::Rocks;
 
 use hoist_machine::machine::Machine;
 use hoist_system::batch::{Batches, SharedBatch};
-use hoist_system::method::{Applied, Method, MethodEntry, RequiredProgram, StepContext};
+use hoist_system::context::StepContext;
+use hoist_system::method::{Applied, Method, MethodEntry, RequiredProgram};
 
 /// A rock to be installed.
 #[derive(Debug, Deserialize)]

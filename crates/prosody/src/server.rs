@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hoist_executor::{Command, Failure};
 use hoist_sources::prosody::{self, ServerConfiguration};
 
-use hoist_system::method::StepContext;
+use hoist_system::context::StepContext;
 
 /// A larger file is no configuration.
 const SIZE_LIMIT: u64 = 4 * 1024 * 1024;

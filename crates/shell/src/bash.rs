@@ -11,7 +11,8 @@ use hoist_machine::machine::Machine;
 use hoist_machine::messages::ModuleMessage;
 use hoist_methods::install_script::BASH;
 use hoist_methods::{package, pip};
-use hoist_system::method::{Applied, LastMessage, Method, MethodEntry, MethodUse, StepContext};
+use hoist_system::context::StepContext;
+use hoist_system::method::{Applied, LastMessage, Method, MethodEntry, MethodUse};
 
 /// A function of a script, or a command.
 #[derive(Debug, Deserialize)]

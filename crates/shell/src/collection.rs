@@ -5,7 +5,7 @@ use hoist_executor::{Effect, Failure, TaskContext};
 
 use hoist_machine::machine::Machine;
 use hoist_methods::git_copy as copy;
-use hoist_system::method::StepContext;
+use hoist_system::context::StepContext;
 use hoist_system::source_cache::SourceCache;
 
 /// The directories of which a collection has at least one.

@@ -9,7 +9,8 @@ use hoist_git::local;
 use hoist_machine::machine::{Machine, is_executable};
 use hoist_machine::messages::ModuleMessage;
 use hoist_methods::install_script::BASH;
-use hoist_system::method::{Applied, Method, MethodEntry, StepContext, path_pool};
+use hoist_system::context::StepContext;
+use hoist_system::method::{Applied, Method, MethodEntry, path_pool};
 
 /// A program that knows how to update itself.
 #[derive(Debug, Deserialize)]

@@ -12,7 +12,8 @@ use hoist_methods::git::Git;
 use hoist_methods::install_script::InstallScript;
 use hoist_methods::package::Package;
 use hoist_methods::pip::Pip;
-use hoist_system::method::{Method, StepContext};
+use hoist_system::context::StepContext;
+use hoist_system::method::Method;
 
 /// Does what a method does for `module`, with the metadata taken from the environment of the script
 /// that asks. `more` are packages, or the URL of a script.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hoist_executor::{Effect, Failure, TaskContext};
 
-use crate::method::StepContext;
+use crate::context::StepContext;
 use hoist_machine::machine::Machine;
 
 /// How the packages of several steps are installed in one call.

@@ -11,6 +11,7 @@
 
 pub mod batch;
 pub mod checks;
+pub mod context;
 pub mod method;
 pub mod private;
 pub mod registry;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use hoist_core::{Action, Catalog, Module, Plan, Resource, ResourceScope, Step};
 
-use crate::method::{Method, MethodEntry, MethodUse, RepairTree};
+use crate::context::RepairTree;
+use crate::method::{Method, MethodEntry, MethodUse};
 use crate::resource::ResourceManager;
 
 /// The methods that steps may use, as several tables.

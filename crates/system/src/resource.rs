@@ -12,7 +12,7 @@ use hoist_executor::{Failure, ItemChange, Level};
 use hoist_files::Record;
 use hoist_ledger::{OwnedFiles, PriorState};
 
-use crate::method::StepContext;
+use crate::context::StepContext;
 use crate::registry::Registry;
 use hoist_machine::machine::Machine;
 

@@ -7,7 +7,7 @@ use hoist_core::{
     Action, Change, Diagnostic, Installed, InstalledModule, Module, Plan, PlannedModule, Request,
     Selection, SelectionReason, Tier,
 };
-use hoist_engine::undo::{UndoPlan, plan_undo};
+use hoist_engine::undo_plan::{UndoPlan, plan_undo};
 use hoist_executor::ItemChange;
 use hoist_ledger::{JournalEntry, Undoable, read_journal};
 use serde_json::json;

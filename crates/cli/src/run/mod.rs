@@ -17,9 +17,9 @@ use hoist_engine::apply::present_version;
 use hoist_engine::config::ConfigFile;
 use hoist_engine::job::{Job, RemovalJob};
 use hoist_engine::preflight::{needs_password, preflight};
-use hoist_engine::run_context::keep_contents;
+use hoist_engine::recorded::keep_contents;
 use hoist_engine::schedule::{Options, Schedule, schedule};
-use hoist_engine::undo::UndoPlan;
+use hoist_engine::undo_plan::UndoPlan;
 use hoist_executor::{Cancel, Limits, Redact, execute};
 use hoist_files::{private_directory, private_file};
 use hoist_guard::watchdog::Watchdog;
@@ -31,7 +31,7 @@ use hoist_reporter::{
     EventRecorder, LogFiles, Plain, Progress, ProgressOptions, Report, Reporter, Reporters, Words,
     restore_cursor,
 };
-use hoist_system::method::RunSelection;
+use hoist_system::context::RunSelection;
 use hoist_system::private::PrivateInput;
 use hoist_system::resource::found_resources;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};

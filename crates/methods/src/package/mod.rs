@@ -17,8 +17,9 @@ use hoist_machine::machine::Machine;
 use hoist_machine::sudo;
 use hoist_machine::sudo::Permission;
 use hoist_system::batch::{Batch, Batches, SharedBatch};
+use hoist_system::context::StepContext;
 use hoist_system::method::{
-    Applied, Method, MethodEntry, MethodUse, Newer, NewerVersions, RequiredProgram, StepContext,
+    Applied, Method, MethodEntry, MethodUse, Newer, NewerVersions, RequiredProgram,
 };
 use hoist_system::resource::ResourceManager;
 

@@ -7,7 +7,7 @@ use hoist_core::{Presence, ResourceScope};
 use hoist_executor::Failure;
 
 use super::{PIP_NAME, distributions, install, normalized, pool, uninstall};
-use hoist_system::method::StepContext;
+use hoist_system::context::StepContext;
 use hoist_system::resource::{AlteredFiles, ResourceManager};
 
 /// Manages packages below directories that are laid out as a user's site.

@@ -22,7 +22,7 @@ use super::{
 };
 use hoist_machine::machine::Machine;
 use hoist_system::batch::Batch;
-use hoist_system::method::StepContext;
+use hoist_system::context::StepContext;
 
 /// A rock that can be installed together with others.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use super::{
     foreign_dependents, is_only, modified, needs_of_rocks, pool, remove, rock_version, rocks_of,
     to_remove, versions,
 };
-use hoist_system::method::StepContext;
+use hoist_system::context::StepContext;
 use hoist_system::resource::{
     PackageMove, ResourceChange, ResourceManager, ResourceUndo, UndoConflict,
 };
