@@ -84,7 +84,7 @@ fn ends_alike_after(
         // next deployment to complete.
         let counts = |row: &String| {
             (ran.code != 2 || !row.starts_with("runs "))
-                && (*next == command || !row.starts_with("deployments "))
+                && (*next == command || !row.starts_with("documents "))
         };
         let different = ends.each_ref().map(|(code, end)| match *code == ran.code {
             true => differences(end, &found)

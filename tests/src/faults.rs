@@ -117,8 +117,8 @@ pub fn ledger(sandbox: &Sandbox) -> BTreeMap<String, String> {
         ("edits", "module, path, before, after, replaced"),
         ("changes", "module, phase"),
         (
-            "deployments",
-            "plugin, environment, record ->> '$.standing', record ->> '$.release.version', record ->> '$.attempt' IS NULL",
+            "documents",
+            "owner, key, document ->> '$.standing', document ->> '$.release.version', document ->> '$.attempt' IS NULL",
         ),
         (
             "runs",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::figures::Figures;
 use crate::run::root;
 use crate::syntax::messages_read_back;
 use crate::words;
@@ -25,6 +26,7 @@ pub(crate) fn findings() -> Result<Vec<String>> {
     findings.extend(pure_crates()?);
     findings.extend(feature_table()?);
     findings.extend(messages_read_back()?);
+    findings.extend(import_circles()?);
     findings.extend(words::findings()?);
     Ok(findings)
 }
@@ -126,6 +128,16 @@ fn crates() -> Result<Vec<String>> {
         }
     }
     Ok(findings)
+}
+
+/// Files of a crate do not import each other in larger circles.
+fn import_circles() -> Result<Vec<String>> {
+    const LIMIT: usize = 3;
+    let circles = Figures::measure()?.circles.into_iter();
+    let too_large = circles.filter(|circle| circle.len() > LIMIT);
+    Ok(too_large
+        .map(|circle| format!("{} import each other in a circle", circle.join(", ")))
+        .collect())
 }
 
 /// The crates that only think must not be able to do anything.

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -13,8 +12,9 @@ mod man;
 mod modules;
 mod plugin;
 mod sources;
+mod values;
 
-pub(crate) use global::{Color, Global, Output};
+pub(crate) use global::Global;
 pub(crate) use man::{page, pages};
 pub(crate) use modules::{
     ConfigOptions, Hosts, Install, List, Migrate, New, NewMethod, Outdated, RolloutOptions, Test,
@@ -66,7 +66,7 @@ fn exit_with_help(error: &clap::Error) -> ! {
         error.exit();
     }
     let overview = help::overview(&program, is_long);
-    let paint = crate::render::Paint::choose(Color::Auto);
+    let paint = crate::render::Paint::choose(crate::ui::Color::Auto);
     let (mut stdout, mut stderr) = (std::io::stdout(), std::io::stderr());
     let (stream, is_painted): (&mut dyn Write, bool) = if error.use_stderr() {
         (&mut stderr, paint.stderr)
@@ -308,8 +308,4 @@ pub(crate) enum ReportFormat {
     Junit,
     /// Trace events for Perfetto and chrome://tracing
     Trace,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    hoist_core::parse_duration(text).map_err(|error| error.to_string())
 }

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use hoist_core::Diagnostic;
 use hoist_ledger::LedgerError;
 
-use crate::args::Output;
 use crate::json;
 use crate::render::{self, Paint};
+use crate::ui::Output;
 
 /// How a command ended, as the exit code tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

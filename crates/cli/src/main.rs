@@ -23,6 +23,7 @@ mod sudo;
 mod sync_sources;
 mod systems;
 mod time;
+mod ui;
 
 use std::process::ExitCode;
 

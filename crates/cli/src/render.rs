@@ -5,8 +5,8 @@ use std::io::{IsTerminal, Write};
 use console::{Term, measure_text_width, truncate_str};
 use hoist_core::{Diagnostic, Severity, is_unprintable, redact_urls};
 
-use crate::args::{Color, Global};
 use crate::logging;
+use crate::ui::Color;
 
 /// Whether text is coloured.
 #[derive(Debug, Clone, Copy)]
@@ -36,15 +36,11 @@ impl Paint {
     }
 }
 
-/// Whether progress is drawn in place: on a terminal that can move its cursor, and unless plain
-/// lines are asked for.
-pub(crate) fn has_progress(global: &Global) -> bool {
+/// Whether progress can be drawn in place: on a terminal that can move its cursor, where nothing else
+/// is written there.
+pub(crate) fn can_draw() -> bool {
     let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    std::io::stderr().is_terminal()
-        && !is_dumb
-        && !global.no_progress
-        && !global.verbose
-        && !logging::is_on()
+    std::io::stderr().is_terminal() && !is_dumb && !logging::is_on()
 }
 
 pub(crate) const BOLD: &str = "1";

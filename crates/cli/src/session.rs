@@ -20,10 +20,11 @@ use hoist_sources::{Index, IndexEntry};
 use hoist_system::source_cache::SourceCache;
 use semver::Version;
 
-use crate::args::{Global, Output};
+use crate::args::Global;
 use crate::collections::{Links, ReadOptions};
 use crate::error::CommandError;
 use crate::systems::TOOLS;
+use crate::ui::Output;
 use crate::{applications, collections, plugins, render, sources, time};
 
 /// Where hoist keeps its own things.

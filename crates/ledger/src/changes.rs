@@ -13,8 +13,11 @@ use hoist_files::Difference;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
+use crate::error::LedgerError;
+use crate::files;
 use crate::journal::{self, PriorState};
-use crate::{Ledger, LedgerError, RunId, files, json};
+use crate::store::{Ledger, RunId};
+use crate::values::json;
 
 /// A path that was moved out of the way of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

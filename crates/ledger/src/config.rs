@@ -7,8 +7,11 @@ use hoist_core::ModuleId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use crate::files::path_of;
-use crate::{FILE, Ledger, LedgerError, read, schema};
+use crate::error::LedgerError;
+use crate::store::Ledger;
+use crate::values::FILE;
+use crate::values::path_of;
+use crate::{read, schema};
 
 /// A configuration file as hoist last put it there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,8 +7,11 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::error::LedgerError;
+use crate::former;
 use crate::read::open;
-use crate::{FILE, Ledger, LedgerError, former, json};
+use crate::store::Ledger;
+use crate::values::{FILE, json};
 
 /// Every document of a kind, by owner and key, from the ledger in this state directory; nothing when
 /// there is none.

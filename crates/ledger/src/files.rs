@@ -1,7 +1,6 @@
 //! Which files each module wrote.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::ops::Bound;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +9,13 @@ use hoist_core::{ModuleId, Resource, ResourceScope, UninstallSpec};
 use hoist_files::{FileKind, Record, Recorded};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::{ConfigRecord, Edit, FILE, Ledger, LedgerError, config, former, journal, read, schema};
+use crate::config::ConfigRecord;
+use crate::error::LedgerError;
+use crate::journal::Edit;
+use crate::store::Ledger;
+use crate::values::FILE;
+use crate::values::path_of;
+use crate::{config, former, journal, read, schema};
 
 /// What the ledger knows of the files of a module.
 #[derive(Debug, Clone, Default)]
@@ -398,8 +403,4 @@ pub(crate) fn store(
         ])?;
     }
     Ok(())
-}
-
-pub(crate) fn path_of(bytes: Vec<u8>) -> PathBuf {
-    PathBuf::from(OsStr::from_bytes(&bytes))
 }

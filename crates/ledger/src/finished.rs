@@ -7,7 +7,10 @@ use std::time::Duration;
 use hoist_core::Request;
 use rusqlite::{Connection, OpenFlags, params};
 
-use crate::{FILE, LedgerError, ModuleResult, now, schema};
+use crate::error::LedgerError;
+use crate::install::ModuleResult;
+use crate::schema;
+use crate::values::{FILE, now};
 
 /// A finished run that changed nothing.
 #[derive(Debug)]

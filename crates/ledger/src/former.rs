@@ -147,7 +147,7 @@ pub(crate) fn migrate(connection: &Connection) -> rusqlite::Result<()> {
                 ..Resource::new(scope, name.as_str())
             });
         }
-        let removal = crate::json(&removal);
+        let removal = crate::values::json(&removal);
         let update = "UPDATE modules SET removal = ?2 WHERE name = ?1";
         connection.execute(update, params![name, removal])?;
     }
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(removal.function.as_deref(), Some("uninstall_module"));
         assert_eq!(removal.policy, ModulePolicy::of_index("prosody"));
         assert_eq!(removal.paths, [std::path::Path::new("/h/x")]);
-        let written = crate::json(&removal);
+        let written = crate::values::json(&removal);
         assert_eq!(read(&written, "lpeg", "rocks"), removal);
         assert_eq!(read("damaged", "lpeg", "rocks"), UninstallSpec::default());
     }

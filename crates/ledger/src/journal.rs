@@ -10,10 +10,13 @@ use hoist_files::{Attributes, Difference, FileKind, Record, Recorded, State};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use crate::files::{self, path_of};
-use crate::{
-    ConfigRecord, FILE, Ledger, LedgerError, RunId, changes, config, former, json, read, schema,
-};
+use crate::config::ConfigRecord;
+use crate::error::LedgerError;
+use crate::files;
+use crate::store::{Ledger, RunId};
+use crate::values::path_of;
+use crate::values::{FILE, json};
+use crate::{changes, config, former, read, schema};
 
 /// A file that is not a module's own, and that its installer changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

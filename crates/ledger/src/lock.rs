@@ -14,7 +14,8 @@ use jiff::tz::TimeZone;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use crate::{LedgerError, now};
+use crate::error::LedgerError;
+use crate::values::now;
 
 /// Who holds the lock.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

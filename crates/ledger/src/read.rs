@@ -9,9 +9,12 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use serde::Serialize;
 
-use crate::files::path_of;
+use crate::error::LedgerError;
 use crate::salvage::{self, COPY};
-use crate::{FILE, Ledger, LedgerError, former, schema};
+use crate::store::Ledger;
+use crate::values::FILE;
+use crate::values::path_of;
+use crate::{former, schema};
 
 /// What is installed, from the ledger in this state directory; nothing when there is none.
 pub fn read(directory: &Path) -> Result<Installed, LedgerError> {

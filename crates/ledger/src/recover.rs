@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use hoist_core::{Action, Request, Selection};
 use rusqlite::{Connection, params};
 
-use crate::{Ledger, LedgerError, json, merged, now};
+use crate::error::LedgerError;
+use crate::store::Ledger;
+use crate::values::{json, merged, now};
 
 /// What a run that was killed left behind, besides the [changes](Ledger::pending_changes) that it
 /// did not complete.

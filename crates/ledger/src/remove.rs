@@ -6,10 +6,12 @@ use hoist_core::ModuleId;
 use hoist_files::Difference;
 use rusqlite::{Connection, params};
 
-use crate::{
-    DisplacedPath, Disposal, Ledger, LedgerError, PriorState, Rollback, RunId, changes, files,
-    journal, now,
-};
+use crate::changes::{DisplacedPath, Disposal, Rollback};
+use crate::error::LedgerError;
+use crate::journal::PriorState;
+use crate::store::{Ledger, RunId};
+use crate::values::now;
+use crate::{changes, files, journal};
 
 impl Ledger {
     /// Writes down that a module is about to be removed. Until [`Ledger::finish_removal`] it counts

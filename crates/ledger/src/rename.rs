@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, params};
 
+use crate::error::LedgerError;
 use crate::journal::PriorState;
-use crate::{Ledger, LedgerError};
+use crate::store::Ledger;
 
 /// The columns that hold the names of modules.
 const NAMES: &[(&str, &str)] = &[

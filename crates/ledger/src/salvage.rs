@@ -3,9 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
-use crate::{FILE, Ledger, LedgerError, now};
+use crate::error::LedgerError;
+use crate::store::Ledger;
+use crate::values::{FILE, now};
 
 /// The copy's name in the state directory.
 pub(crate) const COPY: &str = "ledger.copy.sqlite";
@@ -19,14 +21,6 @@ pub struct Salvaged {
     pub aside: Option<PathBuf>,
     /// True when the copy of an earlier moment took its place; a new one is empty.
     pub from_copy: bool,
-}
-
-/// True for errors that mean the file is no sound database.
-pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
 }
 
 /// Fails as SQLite does for a damaged file where its own check finds fault.

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::{LedgerError, former};
+use crate::error::LedgerError;
+use crate::former;
 
 const MIGRATIONS: &[&str] = &[
     "

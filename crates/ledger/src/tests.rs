@@ -1,6 +1,10 @@
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hoist_core::{Resource, ResourceScope};
+use hoist_core::{Digest, ModuleId, Request, Resource, ResourceScope, UninstallSpec};
+use rusqlite::Connection;
+
+use crate::values::FILE;
 
 use super::*;
 

@@ -12,7 +12,7 @@ use crate::manifest::{Plugin, layered_environments};
 use crate::schema::{Schema, Subschema, read_text, typed};
 use crate::secret::{MASK, Masker, SHORTEST, is_secret_name};
 use crate::tree::{Branch, FilePosition, Tree, ValueOrigin, dotted, parts};
-use crate::violation;
+use crate::violation_report;
 
 /// What a person gives beside what the plugin brings, the weakest first.
 #[derive(Debug, Default)]
@@ -465,7 +465,7 @@ impl PluginConfiguration {
             .iter()
             .filter(|violation| !pending.contains(&violation.path))
         {
-            found.extend(violation::told(violation, self, schema));
+            found.extend(violation_report::told(violation, self, schema));
         }
         self.unknown(&schema.root(), &self.tree, &mut Vec::new(), &mut found);
         found

@@ -143,7 +143,7 @@ pub(crate) fn validator(schema: &Value) -> Result<Validator, SchemaError> {
             .as_str()
             .split('/')
             .skip(1)
-            .map(crate::schema::unescaped)
+            .map(crate::violation::unescaped)
             .collect(),
     })
 }

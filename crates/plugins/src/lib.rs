@@ -37,6 +37,7 @@ mod schema;
 mod secret;
 mod tree;
 mod violation;
+mod violation_report;
 
 pub use choose::{
     ChosenVersion, VersionConflict, VersionOffer, VersionOffers, VersionRequest, choose,

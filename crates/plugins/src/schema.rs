@@ -13,7 +13,7 @@ use crate::directory::Directory;
 use crate::document::{Data, Document, Node};
 use crate::evaluate::{EvaluationResult, EvaluationTask, SchemaError, validator, violations};
 use crate::tree::{Branch, Tree, ValueOrigin};
-use crate::violation::Violation;
+use crate::violation::{Violation, unescaped};
 
 /// A schema that was read.
 #[derive(Debug)]
@@ -513,11 +513,6 @@ fn anchored<'n>(root: &'n Node, name: &str) -> Option<&'n Node> {
         }
     }
     None
-}
-
-/// A part of a JSON pointer as it is meant.
-pub(crate) fn unescaped(part: &str) -> String {
-    part.replace("~1", "/").replace("~0", "~")
 }
 
 fn find<'n>(root: &'n Node, path: &[String]) -> Option<&'n Node> {

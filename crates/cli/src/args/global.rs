@@ -6,9 +6,10 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, Args, ValueEnum};
+use clap::{ArgAction, ArgMatches, Args};
 
-use super::duration;
+use super::values::duration;
+use crate::ui::{Color, Output};
 
 /// Options of every command.
 #[derive(Debug, Clone, Default, Args)]
@@ -111,6 +112,11 @@ pub(super) const HOSTS: &str = "Hosts";
 pub(super) const OUTPUT: &str = "Output";
 
 impl Global {
+    /// Whether progress is drawn in place, unless plain lines are asked for.
+    pub(crate) fn has_progress(&self) -> bool {
+        crate::render::can_draw() && !self.no_progress && !self.verbose
+    }
+
     /// Completes what depends on several options. An option of the command line wins over a
     /// variable of the environment.
     ///
@@ -156,21 +162,4 @@ fn verbosity(text: &str) -> Result<u8, String> {
             .parse()
             .map_err(|_| "expected a number from 0 to 2, true or false".to_owned()),
     }
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// Text for people
-    #[default]
-    Human,
-    /// JSON Lines for commands that run modules, one JSON document for all others
-    Json,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    #[default]
-    Auto,
-    Always,
-    Never,
 }

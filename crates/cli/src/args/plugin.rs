@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::duration;
 use super::global::{EXECUTION, SELECTION};
 use super::modules::{Install, List, RolloutOptions, Uninstall};
+use super::values::duration;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginAction {

@@ -28,13 +28,14 @@ use hoist_resolver::Resolution;
 use hoist_system::resource::Told;
 use rayon::prelude::*;
 
-use crate::args::{ConfigOptions, Global, Install, Migrate, Output, PlanAction, Uninstall, Update};
+use crate::args::{ConfigOptions, Global, Install, Migrate, PlanAction, Uninstall, Update};
 use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, Paint};
 use crate::run::info::RunInfo;
 use crate::run::{self, Run, RunOptions};
 use crate::session::Session;
 use crate::systems::REGISTRY;
+use crate::ui::Output;
 use crate::{ask, commands, json, names, plugins, questions, server, time};
 
 /// What is asked, free of the command line.

@@ -10,11 +10,12 @@ use hoist_files::{Suffix, back_up, backups, digest, pending, read, write};
 use hoist_ledger::{ConfigRecord, read_configs, read_edited};
 use serde_json::json;
 
-use crate::args::{ConfigAction, Global, Output};
+use crate::args::{ConfigAction, Global};
 use crate::error::{AtPath, CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, DIM, GREEN, Paint, YELLOW, painted};
 use crate::session::{self, Session};
+use crate::ui::Output;
 
 /// Lists, compares, restores.
 pub(crate) fn run(global: &Global, action: &ConfigAction) -> Result<ExitStatus, CommandError> {

@@ -13,12 +13,13 @@ use hoist_machine::machine::Machine;
 use hoist_machine::programs::ProgramDirectories;
 use serde_json::json;
 
-use crate::args::{Global, Output};
+use crate::args::Global;
 use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::session::Session;
 use crate::systems::REGISTRY;
+use crate::ui::Output;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]

@@ -6,9 +6,10 @@ use hoist_core::{Action, Installed, Request, Selection};
 use hoist_resolver::{Drawing, Resolved};
 use serde_json::json;
 
-use crate::args::{Global, GraphFormat, Output};
+use crate::args::{Global, GraphFormat};
 use crate::error::{CommandError, ExitStatus};
 use crate::session::Session;
+use crate::ui::Output;
 use crate::{json, names};
 
 /// Draws modules and what they need.

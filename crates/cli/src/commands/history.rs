@@ -6,10 +6,11 @@ use std::path::Path;
 use hoist_core::Diagnostic;
 use hoist_ledger::RunSummary;
 
-use crate::args::{Global, Output};
+use crate::args::Global;
 use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, DIM, Paint, painted};
+use crate::ui::Output;
 use crate::{session, time};
 
 /// The outcome of a run in words.

@@ -17,13 +17,14 @@ use hoist_remote::served::serve as serve_here;
 use hoist_remote::ssh::Host;
 use serde_json::{Value, json};
 
-use crate::args::{Global, Hosts, Install, Output};
+use crate::args::{Global, Hosts, Install};
 use crate::commands::change;
 use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, BOLD, Paint, RED, painted};
 use crate::run::{self, Run, RunOptions};
 use crate::session::{self, Session};
+use crate::ui::Output;
 
 /// True where it is about other hosts.
 ///

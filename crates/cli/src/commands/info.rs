@@ -11,12 +11,13 @@ use hoist_sources::{IndexEntry, IndexedFile};
 use hoist_system::source_cache::SourceCache;
 use serde_json::json;
 
-use crate::args::{Global, Output};
+use crate::args::Global;
 use crate::commands::list;
 use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, BOLD, Paint, painted, printable};
 use crate::session::Session;
 use crate::time;
+use crate::ui::Output;
 use crate::{json, markdown, names};
 
 /// Everything known about one module.

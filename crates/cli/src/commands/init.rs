@@ -7,8 +7,9 @@ use hoist_core::Diagnostic;
 use include_dir::{Dir, include_dir};
 use serde_json::json;
 
-use crate::args::{Global, Output};
+use crate::args::Global;
 use crate::error::{CommandError, ExitStatus};
+use crate::ui::Output;
 use crate::{collections, json, render, shipped};
 
 static COLLECTION: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scaffold/collection");

@@ -6,10 +6,11 @@ use std::io::Write;
 use hoist_core::{Installed, Module, ModulePolicy};
 use serde_json::json;
 
-use crate::args::{Global, List, Output};
+use crate::args::{Global, List};
 use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::session::Session;
+use crate::ui::Output;
 use crate::{json, names};
 
 /// One line a module: those of the collections and of other sources, and those that are installed

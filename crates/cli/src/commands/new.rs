@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use hoist_core::{Diagnostic, ModuleId};
 use serde_json::json;
 
-use crate::args::{Global, New, NewMethod, Output, PluginAction, PluginKind, PluginNew};
+use crate::args::{Global, New, NewMethod, PluginAction, PluginKind, PluginNew};
 use crate::collections::{self, ReadOptions};
 use crate::error::{AtPath, CommandError, ExitStatus};
 use crate::session::{self, Session};
+use crate::ui::Output;
 use crate::{ask, commands, json};
 
 /// What a new module consists of, once every question is answered.

@@ -14,12 +14,13 @@ use hoist_system::method::Newer;
 use hoist_system::resource::{is_newer, package_version};
 use serde_json::json;
 
-use crate::args::{Global, Output};
+use crate::args::Global;
 use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, BOLD, DIM, Paint, RED, YELLOW, painted};
 use crate::session::Session;
 use crate::systems::REGISTRY;
 use crate::time;
+use crate::ui::Output;
 use crate::{json, names};
 
 /// How an installed module stands to what its source had when it was last looked at.

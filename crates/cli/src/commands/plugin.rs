@@ -12,13 +12,12 @@ use hoist_plugins::{
 };
 use serde_json::{Value, json};
 
-use crate::args::{
-    Global, Output, PluginAction, PluginConfig, PluginInputs, PluginKind, PluginNew,
-};
+use crate::args::{Global, PluginAction, PluginConfig, PluginInputs, PluginKind, PluginNew};
 use crate::error::{CommandError, ExitStatus};
 use crate::plugins::{Found, add_directories, find};
 use crate::render::{self, BOLD, DIM, Paint, painted};
 use crate::session::Session;
+use crate::ui::Output;
 use crate::{collections, commands, json};
 
 mod scaffold;

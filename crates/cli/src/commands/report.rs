@@ -13,11 +13,12 @@ use hoist_reporter::{
 };
 use serde_json::json;
 
-use crate::args::{Global, Output, ReportFormat};
+use crate::args::{Global, ReportFormat};
 use crate::commands::history::{outcome_text, run_name};
 use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::run::info::RunInfo;
+use crate::ui::Output;
 use crate::{json, run, session, time};
 
 /// A past run with what its record tells.

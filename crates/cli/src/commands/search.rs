@@ -5,11 +5,12 @@ use std::io::Write;
 use hoist_core::{Diagnostic, Module};
 use serde_json::Value;
 
-use crate::args::{Global, Output};
+use crate::args::Global;
 use crate::commands::list;
 use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, BOLD, DIM, Paint, YELLOW, painted};
 use crate::session::Session;
+use crate::ui::Output;
 use crate::{json, names};
 
 /// Modules whose name or description has every word of the query, the best first; a name that

@@ -6,12 +6,13 @@ use hoist_core::Diagnostic;
 use hoist_system::source_cache::SourceCache;
 use serde_json::json;
 
-use crate::args::{Global, Output};
+use crate::args::Global;
 use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, BOLD, DIM, Paint, painted};
 use crate::session::Session;
 use crate::time;
+use crate::ui::Output;
 
 /// The name of the source that `hoist rocks` is about: the one that is called so, else the first
 /// server of rocks.

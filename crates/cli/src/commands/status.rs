@@ -10,13 +10,14 @@ use hoist_ledger::Reader;
 use rayon::prelude::*;
 use serde_json::json;
 
-use crate::args::{Global, Output};
+use crate::args::Global;
 use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::run::not_installed;
 use crate::session::Session;
 use crate::systems::REGISTRY;
+use crate::ui::Output;
 
 /// Status of an installed module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -18,10 +18,11 @@ use hoist_sources::choose::RockRequest;
 use hoist_system::source_cache::{SourceCache, Synced};
 use serde_json::json;
 
-use crate::args::{Global, Output};
+use crate::args::Global;
 use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, painted};
 use crate::session::{Places, Session};
+use crate::ui::Output;
 use crate::{names, run};
 
 /// How each source fared, by its place.
@@ -280,7 +281,7 @@ fn refresh(
         unchanged: "unchanged",
     };
     if global.output == Output::Human && !global.quiet {
-        match render::has_progress(global) {
+        match global.has_progress() {
             true => shown.add(Progress::stderr(ProgressOptions::new(paint.stderr, words))),
             false => shown.add(Plain::new(std::io::stderr(), global.verbose, words)),
         }

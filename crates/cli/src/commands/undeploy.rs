@@ -13,13 +13,14 @@ use hoist_deploy::deployed::Deployed;
 use hoist_deploy::release::{called, kept_secrets};
 use hoist_plugins::Masker;
 
-use crate::args::{Global, Output, PluginUndeploy};
+use crate::args::{Global, PluginUndeploy};
 use crate::commands::deploy::deployments;
 use crate::commands::{self, change};
 use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, Paint};
 use crate::run::{self, Run, RunOptions};
 use crate::session::Session;
+use crate::ui::Output;
 use crate::{ask, json};
 
 /// Takes deployments down.

@@ -12,13 +12,14 @@ use hoist_executor::ItemChange;
 use hoist_ledger::{JournalEntry, Undoable, read_journal};
 use serde_json::json;
 
-use crate::args::{Global, Output, Undo};
+use crate::args::{Global, Undo};
 use crate::commands::{change, history};
 use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, BOLD, DIM, Paint, YELLOW, painted};
 use crate::run::{self, Run, RunOptions};
 use crate::session::Session;
 use crate::systems::REGISTRY;
+use crate::ui::Output;
 use crate::{ask, json, time};
 
 /// Takes back one run: the last that did something, or the one whose name starts like this.

@@ -7,11 +7,12 @@ use hoist_core::{Diagnostic, Module};
 use hoist_plugins::MANIFEST;
 use serde_json::json;
 
-use crate::args::{Global, Output};
+use crate::args::Global;
 use crate::collections::{self, ReadOptions};
 use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, GREEN, Paint, painted};
 use crate::session::{self, Session};
+use crate::ui::Output;
 use crate::{json, names};
 
 fn unverifiable(module: &Module) -> Diagnostic {

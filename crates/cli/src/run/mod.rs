@@ -37,12 +37,13 @@ use hoist_system::resource::found_resources;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
-use crate::args::{Global, Output};
+use crate::args::Global;
 use crate::error::{CommandError, ExitStatus};
 use crate::json::Lines;
 use crate::render::{self, Paint};
 use crate::session::Session;
 use crate::systems::REGISTRY;
+use crate::ui::Output;
 use crate::{ask, names};
 use crate::{server, sudo};
 
@@ -356,7 +357,7 @@ impl Run<'_> {
         if json {
             shown.add(Borrowed(&mut lines));
         } else if !global.quiet && !graph.is_empty() {
-            match render::has_progress(global) {
+            match global.has_progress() {
                 true => shown.add(Progress::stderr(ProgressOptions {
                     expected: installed
                         .durations

@@ -10,12 +10,13 @@ use hoist_plugins::Masker;
 use serde_json::{Value, json};
 
 use super::Prepared;
-use crate::args::{Global, Output};
+use crate::args::Global;
 use crate::commands;
 use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, BOLD, Paint, painted};
 use crate::session::Session;
+use crate::ui::Output;
 
 /// Shows what would be deployed, and how it differs from what is.
 pub(super) fn show(

@@ -10,12 +10,13 @@ use hoist_deploy::hosts::hosts_of;
 use hoist_deploy::release::{DeploymentPaths, SWARM, called};
 use serde_json::{Value, json};
 
-use crate::args::{Global, Output};
+use crate::args::Global;
 use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, YELLOW, painted};
 use crate::session::Session;
 use crate::time;
+use crate::ui::Output;
 
 /// What is deployed, since when, and whether it is well.
 pub(super) fn run(global: &Global, names: &[String]) -> Result<ExitStatus, CommandError> {

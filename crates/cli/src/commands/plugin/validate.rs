@@ -15,12 +15,13 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::{configuration, given};
-use crate::args::{Global, Output, PluginInputs};
+use crate::args::{Global, PluginInputs};
 use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::plugins::{Found, find, find_all};
 use crate::render::{self as shown, GREEN, Paint, painted};
 use crate::session::Session;
+use crate::ui::Output;
 
 /// Checks these plugins, or all of the collections, and prints everything that is wrong with them.
 pub(super) fn run(
