@@ -32,6 +32,7 @@ const SYSTEM_FILES: &[&str] = &[
     "cli/src/systems.rs",
     "core/src/application.rs",
     "core/src/format/shell",
+    "core/src/shared.rs",
     "deploy",
     "ledger/src/former.rs",
     "ledger/src/schema.rs",
@@ -79,7 +80,7 @@ pub(crate) struct Figures {
     /// Files of the import circles, the largest of each crate.
     pub(crate) circles: Vec<Vec<String>>,
     /// Lines of generic code that name a system, by file.
-    pub(crate) names: BTreeMap<String, usize>,
+    pub(crate) names: BTreeMap<String, BTreeSet<usize>>,
     /// The longest functions, longest first: lines, name, file.
     pub(crate) functions: Vec<(usize, String, String)>,
 }
@@ -96,15 +97,15 @@ pub(crate) fn run() -> Result<()> {
     }
     println!(
         "lines of generic code that name a system: {} in {} files",
-        figures.names.values().sum::<usize>(),
+        figures.names.values().map(BTreeSet::len).sum::<usize>(),
         figures.names.len()
     );
     let mut names: Vec<_> = figures.names.iter().collect();
-    names.sort_by_key(|(file, count)| (std::cmp::Reverse(**count), file.as_str()));
+    names.sort_by_key(|(file, lines)| (std::cmp::Reverse(lines.len()), file.as_str()));
     names
         .iter()
         .take(LISTED)
-        .for_each(|(file, count)| println!("  {count:4} {file}"));
+        .for_each(|(file, lines)| println!("  {:4} {file}", lines.len()));
     println!(
         "longest function: {} lines",
         figures.functions.first().map_or(0, |(lines, ..)| *lines)
@@ -132,9 +133,9 @@ impl Figures {
                 let is_system = SYSTEM_FILES
                     .iter()
                     .any(|system| Path::new(&file.shown).starts_with(format!("crates/{system}")));
-                let count = if is_system { 0 } else { named_lines(file) };
-                if count > 0 {
-                    figures.names.insert(file.shown.clone(), count);
+                let lines = named_lines(file);
+                if !is_system && !lines.is_empty() {
+                    figures.names.insert(file.shown.clone(), lines);
                 }
             }
             let circle = largest_circle(&imports(&files));
@@ -179,8 +180,8 @@ fn functions(file: &File) -> Vec<(usize, String, String)> {
         .collect()
 }
 
-/// The number of lines of a file with a word that names a system, in identifiers or literals.
-fn named_lines(file: &File) -> usize {
+/// The lines of a file with a word that names a system, in identifiers or literals.
+fn named_lines(file: &File) -> BTreeSet<usize> {
     struct Names(BTreeSet<usize>);
     impl Names {
         fn check(&mut self, text: &str, span: Span) {
@@ -195,7 +196,10 @@ fn named_lines(file: &File) -> usize {
         }
 
         fn visit_lit_str(&mut self, literal: &'ast syn::LitStr) {
-            self.check(&literal.value(), literal.span());
+            // Directories of a home have names of their own.
+            if !literal.value().starts_with(".local/") {
+                self.check(&literal.value(), literal.span());
+            }
         }
 
         // Comments are attributes of the syntax tree.
@@ -216,7 +220,7 @@ fn named_lines(file: &File) -> usize {
     }
     let mut names = Names(BTreeSet::new());
     names.visit_file(&file.syntax);
-    names.0.len()
+    names.0
 }
 
 /// Whether a text has a word of a system: identifiers are split where their words begin.

@@ -27,6 +27,7 @@ pub(crate) fn findings() -> Result<Vec<String>> {
     findings.extend(feature_table()?);
     findings.extend(messages_read_back()?);
     findings.extend(import_circles()?);
+    findings.extend(systems_named()?);
     findings.extend(words::findings()?);
     Ok(findings)
 }
@@ -128,6 +129,26 @@ fn crates() -> Result<Vec<String>> {
         }
     }
     Ok(findings)
+}
+
+/// Crates below all systems name none of them.
+fn systems_named() -> Result<Vec<String>> {
+    const GENERIC: &[&str] = &[
+        "engine", "executor", "files", "git", "guard", "ledger", "machine", "remote", "reporter",
+        "resolver", "system",
+    ];
+    let is_generic = |file: &str| {
+        let mut crates = GENERIC.iter();
+        crates.any(|name| Path::new(file).starts_with(format!("crates/{name}")))
+    };
+    let names = Figures::measure()?.names.into_iter();
+    Ok(names
+        .filter(|(file, _)| is_generic(file))
+        .flat_map(|(file, lines)| {
+            let shown = move |line| format!("{file}:{line} names a system");
+            lines.into_iter().map(shown)
+        })
+        .collect())
 }
 
 /// Files of a crate do not import each other in larger circles.

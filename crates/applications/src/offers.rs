@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use hoist_methods::archive;
 use hoist_methods::archive::{Archived, Content};
-use hoist_methods::file_list::{FOREIGN, Listed, file_list, list_files, listed};
+use hoist_methods::file_list::{Listed, file_list, list_files, listed};
 use hoist_system::source_cache::SourceCache;
 
 /// What was found.
@@ -316,7 +316,11 @@ fn archive_entry(
     let inside = files
         .iter()
         .filter_map(|file| Some((file.path.strip_prefix(prefix)?, file)));
-    let inside = inside.filter(|(path, _)| !path.split('/').any(|part| FOREIGN.contains(&part)));
+    let inside = inside.filter(|(path, _)| {
+        !path
+            .split('/')
+            .any(|part| hoist_core::VERSION_CONTROL.contains(&part))
+    });
     let all: Result<Vec<Listed>, String> = inside
         .clone()
         .map(|(path, file)| listed(path.to_owned(), file.executable, &file.content))

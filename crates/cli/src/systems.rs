@@ -18,6 +18,8 @@ pub(crate) const REGISTRY: Registry = Registry::new(&[
 /// What scripts find on a machine.
 pub(crate) static TOOLS: MachineTools = MachineTools {
     foreign_prefixes: &["MODULE_"],
+    private_caches: &["PIP_CACHE_DIR"],
+    for_root: &["DEBIAN_FRONTEND", "APT_CONFIG"],
     variables: package_variables,
     install_command,
 };

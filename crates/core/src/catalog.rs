@@ -226,8 +226,8 @@ impl Catalog {
 
     /// The modules whose name or description has each of these words, letter case ignored, also
     /// those that stand behind another: the exact name first, then names that start so, names that
-    /// have it, descriptions; of those that fit alike the most mature first. `mod_` may be left
-    /// out.
+    /// have it, descriptions; of those that fit alike the most mature first. Aliases count
+    /// as names.
     pub fn search(&self, words: &[&str]) -> Vec<&Module> {
         let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
         let rank = |module: &Module| {
@@ -235,10 +235,18 @@ impl Catalog {
                 module.id.as_str().to_lowercase(),
                 module.summary.to_lowercase(),
             );
-            let short = name.strip_prefix("mod_").unwrap_or(&name);
+            let aliases: Vec<String> = module
+                .removal
+                .aliases
+                .iter()
+                .map(|alias| alias.to_lowercase())
+                .collect();
+            let is_named = |fits: &dyn Fn(&str) -> bool| {
+                fits(&name) || aliases.iter().any(|alias| fits(alias))
+            };
             let of_word = |word: &String| match word.as_str() {
-                word if name == word || short == word => Some(0),
-                word if name.starts_with(word) || short.starts_with(word) => Some(1),
+                word if is_named(&|name| name == word) => Some(0),
+                word if is_named(&|name| name.starts_with(word)) => Some(1),
                 word if name.contains(word) => Some(2),
                 word if summary.contains(word) => Some(3),
                 _ => None,

@@ -43,7 +43,7 @@ pub use plan::{Change, LeftOut, Plan, PlannedModule, SelectionReason};
 pub use policy::{DescribedBy, ModulePolicy};
 pub use request::{ConfigPolicy, Request, Selection};
 pub use resource::{Resource, ResourceScope};
-pub use shared::is_shared;
+pub use shared::{VERSION_CONTROL, is_shared};
 pub use source::{Source, SourceKind, WrittenSource, is_path};
 pub use stage::Maturity;
 pub use step::{Action, MethodName, Step};

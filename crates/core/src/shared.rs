@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+/// The directories of version control systems, which are not a part of what they are in.
+pub const VERSION_CONTROL: &[&str] = &[".git", ".hg", ".svn"];
+
 /// Relative to the home directory. What contains one of these is shared too.
 const SHARED: &[&str] = &[
     ".cache",

@@ -15,7 +15,7 @@ use crate::run_context::{ModuleJob, RunContext, refuse_unsettled};
 use crate::uninstall::leave_former;
 use crate::verify::check;
 use hoist_git::{local, own};
-use hoist_guard::around::{Inside, is_file_of_shell};
+use hoist_guard::around::{Inside, is_startup_file};
 use hoist_guard::rollback::{EndOfRun, FilesBefore};
 use hoist_guard::session::GuardSession;
 use hoist_guard::stage::{StagingDir, clean_stages};
@@ -290,8 +290,7 @@ pub fn apply(
             recorded.extend(outside.owned);
             // What a script added to the files of the shell is reported when its module goes.
             let is_edited = |difference: &&Difference| {
-                difference.after.is_some()
-                    && is_file_of_shell(&difference.path, &world.machine.home)
+                difference.after.is_some() && is_startup_file(&difference.path, &world.machine.home)
             };
             for Difference { path, .. } in outside.differences.iter().filter(is_edited) {
                 if let (Some(store), Ok(contents)) = (store, std::fs::read(path)) {

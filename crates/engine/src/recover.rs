@@ -117,9 +117,10 @@ pub fn recover(
                         Phase::Done => complete(ledger, home, machine, change, &mut summary)?,
                     }
                 }
+                let owned = registry.owned_by_packages();
                 for run in &recovered.runs {
                     let logs = (own.logs)(run);
-                    match around::recover(&logs, &store, EndOfRun::of(&logs)) {
+                    match around::recover(&logs, &store, EndOfRun::of(&logs), &owned) {
                         Ok(restored) if restored.is_empty() => {}
                         Ok(restored) => summary
                             .notes
@@ -321,11 +322,19 @@ fn complete(
 
 /// Removes what was being written in hoist's own state, where only the holder of the lock writes.
 fn remove_unfinished(state: &Path) {
-    ["", CONTENTS, "contents/large", "snapshots", "clones"]
+    const KNOWN: &[&str] = &["", CONTENTS, "contents/large", "snapshots", "clones"];
+    const KEPT: &[&str] = &["kept", "runs"];
+    KNOWN
         .iter()
         .for_each(|name| remove_stages(&state.join(name), 0));
-    // A plugin, an environment, a release.
-    remove_stages(&state.join("deployments"), 4);
+    // What systems keep there.
+    for entry in std::fs::read_dir(state).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_ours = |known: &&str| name.as_encoded_bytes() == known.as_bytes();
+        if !KNOWN.iter().chain(KEPT).any(is_ours) {
+            remove_stages(&entry.path(), 4);
+        }
+    }
 }
 
 /// Removes what was being written of sources and of the settings, where only the holder of their

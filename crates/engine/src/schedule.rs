@@ -142,6 +142,7 @@ pub fn schedule(
             &machine.home,
             declared(&modules, &machine.home),
             Some(&logs),
+            registry.owned_by_packages(),
         ),
         claims: claims(plan, &modules),
         undo: options.undo,

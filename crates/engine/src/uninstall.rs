@@ -20,7 +20,7 @@ use crate::config;
 use crate::recorded::{ledger_failure, was_found};
 use crate::run_context::{BoundStep, RunContext, refuse_unsettled};
 use hoist_git::own;
-use hoist_guard::around::is_file_of_shell;
+use hoist_guard::around::is_startup_file;
 use hoist_guard::protect::{
     Before, drop_copies, give_back, give_back_permissions, protect_uninstall, take_out, tell_left,
 };
@@ -395,7 +395,7 @@ fn report_left_lines(
         let (Some(before), Some(after)) = (before, after) else {
             continue;
         };
-        if !is_file_of_shell(path, &world.machine.home) || !reported.insert(path) {
+        if !is_startup_file(path, &world.machine.home) || !reported.insert(path) {
             continue;
         }
         let store = world.store()?;

@@ -16,7 +16,7 @@ use crate::presence;
 use crate::run_context::RunContext;
 use hoist_git::local;
 use hoist_git::program::Program;
-use hoist_guard::around::is_file_of_shell;
+use hoist_guard::around::is_startup_file;
 use hoist_machine::machine::Machine;
 use hoist_system::checks;
 use hoist_system::registry::Registry;
@@ -200,7 +200,7 @@ fn compare_files(
     };
     // Everybody writes to the files of the shell, and sockets come and go with their programs.
     let is_fleeting = |path: &Path, kind: FileKind| {
-        is_passing(path) || kind == FileKind::Other || is_file_of_shell(path, home)
+        is_passing(path) || kind == FileKind::Other || is_startup_file(path, home)
     };
     for (number, (path, file)) in recorded
         .iter()

@@ -6,11 +6,9 @@
 //! module's; of what a group did nobody can tell whose it is.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hoist_core::is_shared;
 use hoist_executor::{Failure, Level, TaskContext};
@@ -60,7 +58,7 @@ const SHELLS: &[&str] = &[
 ];
 
 /// True for a file that shells read when they start.
-pub fn is_file_of_shell(path: &Path, home: &Path) -> bool {
+pub fn is_startup_file(path: &Path, home: &Path) -> bool {
     path.strip_prefix(home)
         .is_ok_and(|inside| SHELLS.iter().any(|name| Path::new(name) == inside))
 }
@@ -68,9 +66,14 @@ pub fn is_file_of_shell(path: &Path, home: &Path) -> bool {
 /// Maximum size of the existing files whose contents are kept, in bytes: all of them together.
 const KEPT: u64 = 8 * 1024 * 1024;
 
+/// Finds, of new files in a home directory, those that packages consist of: their manager removes
+/// them.
+pub type OwnedByPackages = Arc<dyn Fn(&Path, &[&Path]) -> BTreeSet<PathBuf> + Send + Sync>;
+
 /// The places around the directories of modules, and the scripts that are running.
 pub struct Around {
     home: PathBuf,
+    owned: OwnedByPackages,
     /// What modules of the run declare: that is looked after elsewhere.
     declared: BTreeSet<PathBuf>,
     /// The directory of the logs of the run, with a file of what is there before each group, for a
@@ -132,8 +135,14 @@ pub struct Inside<'a> {
 
 impl Around {
     /// `logs` is the directory of the logs of the run, where it has one.
-    pub fn new(home: &Path, declared: BTreeSet<PathBuf>, logs: Option<&Path>) -> Self {
+    pub fn new(
+        home: &Path,
+        declared: BTreeSet<PathBuf>,
+        logs: Option<&Path>,
+        owned: OwnedByPackages,
+    ) -> Self {
         Self {
+            owned,
             home: home.to_owned(),
             declared,
             logs: logs.map(Path::to_owned),
@@ -171,7 +180,13 @@ impl Around {
     fn differences(&self, before: &Snapshot, after: &Snapshot) -> Result<Vec<Difference>, Failure> {
         let mut differences = before.differences(after);
         differences.extend(self.inside_new(&differences)?);
-        let owned = python_scripts(&self.home, &differences);
+        let is_file = |difference: &&Difference| {
+            let after = difference.after.as_ref();
+            after.is_some_and(|after| after.kind == FileKind::File)
+        };
+        let new = differences.iter().filter(is_file);
+        let new: Vec<&Path> = new.map(|difference| difference.path.as_path()).collect();
+        let owned = (self.owned)(&self.home, &new);
         differences.retain(|Difference { path, .. }| {
             !owned.contains(path)
                 && !self.is_declared(path)
@@ -331,7 +346,12 @@ impl Inside<'_> {
 ///
 /// # Errors
 /// It cannot be looked at, or not all of it can be restored.
-pub fn recover(logs: &Path, store: &Store, end: EndOfRun) -> Result<Vec<PathBuf>, Failure> {
+pub fn recover(
+    logs: &Path,
+    store: &Store,
+    end: EndOfRun,
+    owned: &OwnedByPackages,
+) -> Result<Vec<PathBuf>, Failure> {
     let entries = std::fs::read_dir(logs).into_iter().flatten().flatten();
     let is_kept = |entry: &std::fs::DirEntry| {
         entry
@@ -344,12 +364,17 @@ pub fn recover(logs: &Path, store: &Store, end: EndOfRun) -> Result<Vec<PathBuf>
         .filter(is_kept)
         .map(|entry| KeptBefore(entry.path()))
     {
-        restored.extend(recover_group(&file.0, store, end)?);
+        restored.extend(recover_group(&file.0, store, end, owned)?);
     }
     Ok(restored)
 }
 
-fn recover_group(file: &Path, store: &Store, end: EndOfRun) -> Result<Vec<PathBuf>, Failure> {
+fn recover_group(
+    file: &Path,
+    store: &Store,
+    end: EndOfRun,
+    owned: &OwnedByPackages,
+) -> Result<Vec<PathBuf>, Failure> {
     let Ok(bytes) = std::fs::read(file) else {
         return Ok(Vec::new());
     };
@@ -359,7 +384,7 @@ fn recover_group(file: &Path, store: &Store, end: EndOfRun) -> Result<Vec<PathBu
     else {
         return Ok(Vec::new());
     };
-    let around = Around::new(&stored.home, stored.declared, None);
+    let around = Around::new(&stored.home, stored.declared, None, owned.clone());
     let after = around.snapshot(&before, None, Some(&before))?;
     let mut differences = around.differences(&before, &after)?;
     differences.retain(|Difference { path, before, .. }| {
@@ -520,66 +545,4 @@ impl Drop for Inside<'_> {
                 .running -= 1;
         }
     }
-}
-
-/// Those of the new programs that Python packages of the user consist of: pip removes them.
-fn python_scripts(home: &Path, differences: &[Difference]) -> BTreeSet<PathBuf> {
-    let first_line = |path: &Path| {
-        let mut start = [0; 256];
-        let length = File::open(path)
-            .and_then(|mut file| file.read(&mut start))
-            .unwrap_or_default();
-        String::from_utf8_lossy(&start[..length])
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let is_python = |difference: &&Difference| {
-        let is_file = difference
-            .after
-            .as_ref()
-            .is_some_and(|after| after.kind == FileKind::File);
-        let line = if is_file {
-            first_line(&difference.path)
-        } else {
-            String::new()
-        };
-        line.starts_with("#!") && line.contains("python")
-    };
-    let suspects: Vec<&PathBuf> = differences
-        .iter()
-        .filter(is_python)
-        .map(|difference| &difference.path)
-        .collect();
-    if suspects.is_empty() {
-        return BTreeSet::new();
-    }
-    let directories = |path: PathBuf| {
-        std::fs::read_dir(path)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-    };
-    let libraries = directories(home.join(".local/lib")).map(|path| path.join("site-packages"));
-    let records = libraries
-        .flat_map(directories)
-        .filter(|path| path.extension().is_some_and(|end| end == "dist-info"));
-    let names: BTreeSet<String> = records
-        .filter_map(|path| std::fs::read_to_string(path.join("RECORD")).ok())
-        .flat_map(|record| {
-            let programs = record
-                .lines()
-                .filter_map(|line| line.split(',').next()?.split_once("/bin/"));
-            programs
-                .map(|(_, name)| name.to_owned())
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    let is_owned = |path: &&PathBuf| {
-        path.file_name()
-            .is_some_and(|name| names.contains(&*name.to_string_lossy()))
-    };
-    suspects.into_iter().filter(is_owned).cloned().collect()
 }

@@ -3,11 +3,11 @@
 //! ```
 //! use std::path::Path;
 //!
-//! use hoist_guard::around::is_file_of_shell;
+//! use hoist_guard::around::is_startup_file;
 //!
 //! let home = Path::new("/home/me");
-//! assert!(is_file_of_shell(&home.join(".bashrc"), home));
-//! assert!(!is_file_of_shell(&home.join("notes"), home));
+//! assert!(is_startup_file(&home.join(".bashrc"), home));
+//! assert!(!is_startup_file(&home.join("notes"), home));
 //! ```
 
 pub mod around;

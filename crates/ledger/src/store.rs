@@ -12,7 +12,7 @@ use crate::salvage::{self, Salvaged};
 use crate::schema;
 use crate::values::FILE;
 
-/// The open ledger; only the holder of the [`Lock`] has one.
+/// The open ledger; only the holder of the [`Lock`](crate::Lock) has one.
 pub struct Ledger {
     pub(crate) path: PathBuf,
     connection: Mutex<Connection>,

@@ -25,6 +25,10 @@ type Cleanup = Box<dyn FnOnce(&Machine, &TaskContext) -> Result<(), Failure> + S
 pub struct MachineTools {
     /// Starts of the names of variables that scripts do not inherit from whoever started hoist.
     pub foreign_prefixes: &'static [&'static str],
+    /// Variables with the directories of caches that a confined script has of its own.
+    pub private_caches: &'static [&'static str],
+    /// Variables that are handed to commands run as root, where sudo allows it.
+    pub for_root: &'static [&'static str],
     /// More variables for scripts.
     pub variables: fn(&Machine) -> Vec<(&'static str, String)>,
     /// The command that installs a program of this name on the system, where one is known.
@@ -35,6 +39,8 @@ impl MachineTools {
     /// Nothing beside what every program finds.
     pub const NONE: Self = Self {
         foreign_prefixes: &[],
+        private_caches: &[],
+        for_root: &[],
         variables: |_| Vec::new(),
         install_command: |_, _| None,
     };
@@ -258,6 +264,11 @@ impl Machine {
         let found = find_out()?;
         known().insert(type_id, Box::new(found.clone()));
         Ok(found)
+    }
+
+    /// What programs find on this machine beside what every program finds.
+    pub(crate) fn tools(&self) -> &'static MachineTools {
+        self.tools
     }
 
     /// The command that installs a program of this name on the system, where one is known.

@@ -114,9 +114,12 @@ impl Sandbox {
         let mut rules = self.clone();
         rules.writable.push(temporary.to_owned());
         let rules = serde_json::to_string(&rules).unwrap_or_default();
-        // The cache of the user's pip is not for a confined script to fill: others install from it.
-        command
-            .set("PIP_CACHE_DIR", temporary.join("pip"))
+        // Caches of the user are not for a confined script to fill: others install from them.
+        let caches = machine.tools().private_caches.iter();
+        caches
+            .fold(command, |command, name| {
+                command.set(*name, temporary.join(name))
+            })
             .through(machine.hoist.as_os_str(), ["__confined", &rules, "--"])
     }
 

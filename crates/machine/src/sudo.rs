@@ -7,9 +7,6 @@ use hoist_executor::{Command, Failure, Stream, TaskContext};
 
 use crate::machine::Machine;
 
-/// Variables that are handed on where sudo allows it.
-const HANDED_ON: &[&str] = &["DEBIAN_FRONTEND", "APT_CONFIG"];
-
 /// Whether sudo runs a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Permission {
@@ -30,7 +27,7 @@ pub fn permission(machine: &Machine, words: &[&str]) -> Result<Permission, Failu
     };
     let task = TaskContext::alone(|_| {});
     let environment = machine.script_environment(&BTreeMap::new(), "");
-    let variables = handed_on(&environment);
+    let variables = handed_on(machine, &environment);
     let ask = |words: Vec<&str>| -> Result<(bool, Option<String>), Failure> {
         let command = Command::new(&sudo)
             .args(["-n", "-l", "--"])
@@ -65,7 +62,7 @@ pub fn command(machine: &Machine, words: &[&str]) -> Result<Command, Failure> {
     let command = match permission(machine, words)? {
         Permission::WithVariables => sudo
             .args(["env"])
-            .args(handed_on(&environment))
+            .args(handed_on(machine, &environment))
             .args(words.iter().copied()),
         Permission::Bare => sudo.args(words.iter().copied()),
         refused => return Err(Failure::new(refusal(&refused, words).unwrap_or_default())),
@@ -91,11 +88,16 @@ pub fn refusal(permission: &Permission, words: &[&str]) -> Option<String> {
     }
 }
 
-fn handed_on(environment: &BTreeMap<String, String>) -> Vec<String> {
+fn handed_on(machine: &Machine, environment: &BTreeMap<String, String>) -> Vec<String> {
     let variable = |name: &&str| {
         environment
             .get(*name)
             .map(|value| format!("{name}={value}"))
     };
-    HANDED_ON.iter().filter_map(variable).collect()
+    machine
+        .tools()
+        .for_root
+        .iter()
+        .filter_map(variable)
+        .collect()
 }

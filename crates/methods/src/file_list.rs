@@ -4,16 +4,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hoist_core::Digest;
+use hoist_core::{Digest, VERSION_CONTROL};
 use hoist_files::digest;
 use hoist_sources::{FileList, IndexedFile};
 use rayon::prelude::*;
 
 use crate::archive;
 use crate::archive::Content;
-
-/// What somebody's version control keeps beside a module is not of the module.
-pub const FOREIGN: &[&str] = &[".git", ".hg", ".svn"];
 
 /// All files below a directory, sorted, with their digests. The second is the reason why something
 /// in it cannot be used, where the first is still known.
@@ -28,10 +25,11 @@ pub fn list_files(path: &Path) -> (Result<Vec<Listed>, String>, Option<String>) 
                 continue;
             }
         };
-        for entry in entries
-            .flatten()
-            .filter(|entry| !FOREIGN.iter().any(|foreign| entry.file_name() == *foreign))
-        {
+        for entry in entries.flatten().filter(|entry| {
+            !VERSION_CONTROL
+                .iter()
+                .any(|foreign| entry.file_name() == *foreign)
+        }) {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => waiting.push(entry.path()),
                 Ok(kind) if kind.is_file() || kind.is_symlink() => paths.push(entry.path()),

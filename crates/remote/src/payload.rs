@@ -11,6 +11,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use hoist_core::Digest;
+use hoist_core::VERSION_CONTROL;
 use hoist_executor::Failure;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
@@ -101,10 +102,11 @@ fn write(path: &Path, remote: &Remote) -> io::Result<()> {
         while let Some(here) = waiting.pop() {
             let mut entries: Vec<_> = std::fs::read_dir(&here)?.collect::<io::Result<_>>()?;
             entries.sort_by_key(std::fs::DirEntry::file_name);
-            for entry in entries
-                .iter()
-                .filter(|entry| !FOREIGN.iter().any(|foreign| entry.file_name() == *foreign))
-            {
+            for entry in entries.iter().filter(|entry| {
+                !VERSION_CONTROL
+                    .iter()
+                    .any(|foreign| entry.file_name() == *foreign)
+            }) {
                 let inside = entry.path();
                 let inside =
                     Path::new(name).join(inside.strip_prefix(directory).unwrap_or(&inside));
@@ -120,9 +122,6 @@ fn write(path: &Path, remote: &Remote) -> io::Result<()> {
     }
     archive.into_inner()?.finish()?.flush()
 }
-
-/// What somebody's version control keeps is not needed there.
-const FOREIGN: &[&str] = &[".git", ".hg", ".svn"];
 
 /// Reads what was written, and puts the directories below `into`: only what is different is
 /// written, and what is not of them any more goes.

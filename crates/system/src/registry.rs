@@ -1,10 +1,13 @@
 //! The methods that there are, handed to whatever carries out steps.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use hoist_core::{Action, Catalog, Module, Plan, Resource, ResourceScope, Step};
 
 use crate::context::RepairTree;
+use hoist_guard::around::OwnedByPackages;
+
 use crate::method::{Method, MethodEntry, MethodUse};
 use crate::resource::ResourceManager;
 
@@ -83,6 +86,16 @@ impl Registry {
     pub fn manager_of(self, scope: &ResourceScope) -> Option<&'static dyn ResourceManager> {
         let mut methods = self.methods();
         methods.find(|entry| entry.name == scope.manager)?.manager
+    }
+
+    /// Finds, of new files in a home directory, those that packages of the user consist of.
+    pub fn owned_by_packages(self) -> OwnedByPackages {
+        Arc::new(move |home, new| {
+            let managers = self.methods().filter_map(|method| method.manager);
+            managers
+                .flat_map(|manager| manager.owned_files(home, new))
+                .collect()
+        })
     }
 
     /// The managers of packages, each once.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hoist_core::{
     Installed, InstalledModule, Module, ModuleId, Presence, Resource, ResourceScope, UninstallSpec,
@@ -154,6 +154,13 @@ pub trait ResourceManager: Sync {
             true => Vec::new(),
             false => vec![self.describe(scope, name)],
         }
+    }
+
+    /// Those of new files in a home directory that packages of the user consist of, without running
+    /// anything.
+    fn owned_files(&self, home: &Path, new: &[&Path]) -> BTreeSet<PathBuf> {
+        let _ = (home, new);
+        BTreeSet::new()
     }
 
     /// Whether a version is newer than another.

@@ -3,7 +3,8 @@
 //! (<https://packaging.python.org/en/latest/specifications/recording-installed-packages/>).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use hoist_files::{digest, read_text};
@@ -196,6 +197,57 @@ fn hexadecimal(text: &str) -> Option<String> {
             })
             .collect(),
     )
+}
+
+/// Those of new files that are programs of the user's Python packages.
+pub(super) fn scripts_of_user(home: &Path, new: &[&Path]) -> BTreeSet<PathBuf> {
+    let first_line = |path: &Path| {
+        let mut start = [0; 256];
+        let length = File::open(path)
+            .and_then(|mut file| file.read(&mut start))
+            .unwrap_or_default();
+        String::from_utf8_lossy(&start[..length])
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let is_python = |path: &&&Path| {
+        let line = first_line(path);
+        line.starts_with("#!") && line.contains("python")
+    };
+    let suspects: Vec<&&Path> = new.iter().filter(is_python).collect();
+    if suspects.is_empty() {
+        return BTreeSet::new();
+    }
+    let directories = |path: PathBuf| {
+        std::fs::read_dir(path)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+    };
+    let libraries = directories(home.join(".local/lib")).map(|path| path.join("site-packages"));
+    let records = libraries
+        .flat_map(directories)
+        .filter(|path| path.extension().is_some_and(|end| end == "dist-info"));
+    let names: BTreeSet<String> = records
+        .filter_map(|path| std::fs::read_to_string(path.join("RECORD")).ok())
+        .flat_map(|record| {
+            let programs = record
+                .lines()
+                .filter_map(|line| line.split(',').next()?.split_once("/bin/"));
+            programs
+                .map(|(_, name)| name.to_owned())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let is_owned = |path: &&&Path| {
+        path.file_name()
+            .is_some_and(|name| names.contains(&*name.to_string_lossy()))
+    };
+    let owned = suspects.into_iter().filter(is_owned);
+    owned.map(|path| path.to_path_buf()).collect()
 }
 
 #[cfg(test)]

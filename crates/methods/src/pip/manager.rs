@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::{Path, PathBuf};
 
 use hoist_core::{Presence, ResourceScope};
 use hoist_executor::Failure;
@@ -60,6 +61,10 @@ impl ResourceManager for PythonPackages {
         context: &StepContext<'_>,
     ) -> Result<(), Failure> {
         uninstall(context, &scope.directory, names)
+    }
+
+    fn owned_files(&self, home: &Path, new: &[&Path]) -> BTreeSet<PathBuf> {
+        distributions::scripts_of_user(home, new)
     }
 
     fn presence(&self, scope: &ResourceScope, name: &str, _: Option<&str>) -> Presence {
