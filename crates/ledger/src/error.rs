@@ -43,7 +43,7 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
-    /// True when the file is no sound database: the next [`Ledger::open`] sets it aside.
+    /// True when the file is no sound database: the next [`Ledger::open`](crate::Ledger::open) sets it aside.
     pub fn is_damage(&self) -> bool {
         matches!(self, LedgerError::Sqlite { error, .. } if is_damage(error))
     }
