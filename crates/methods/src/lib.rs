@@ -11,6 +11,7 @@ pub mod git_pull;
 pub mod install_script;
 pub mod package;
 pub mod pip;
+pub mod user_packages;
 
 use hoist_system::method::MethodEntry;
 

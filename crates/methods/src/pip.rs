@@ -3,61 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use hoist_core::{ModuleId, Resource, ResourceScope};
-use hoist_executor::{Command, Effect, Failure, Stream, TaskContext};
+use hoist_executor::{Command, Failure, Level, Stream};
+use hoist_machine::machine::is_executable;
+use hoist_system::context::StepContext;
+use hoist_system::method::{MethodEntry, Newer, RequiredProgram};
 use serde::Deserialize;
 
-use hoist_machine::machine::{Machine, is_executable};
-use hoist_system::batch::{Batch, Batches, SharedBatch};
-use hoist_system::context::StepContext;
-use hoist_system::method::{
-    Applied, Method, MethodEntry, MethodUse, Newer, NewerVersions, RequiredProgram,
-};
+use crate::user_packages::{self, InstallMode, UserPackages};
 
 mod distributions;
 mod manager;
 
-use distributions::installed;
 use manager::PythonPackages;
-
-/// Packages and the directory they go to.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pip {
-    /// What pip is asked for.
-    pub packages: Vec<String>,
-    /// The directory below which it is installed.
-    pub target: PathBuf,
-    /// Whether newer versions are installed.
-    #[serde(default)]
-    pub upgrade: bool,
-    /// What was there before the packages of several modules were installed together.
-    #[serde(skip)]
-    pub batch: Option<Arc<SharedBatch>>,
-    /// Whether it was applied, so that what the batch changed is its doing.
-    #[serde(skip)]
-    pub applied: bool,
-}
-
-/// The name of the method.
-const PIP_NAME: &str = "pip";
-
-/// The pool of a target: two pips in one directory overwrite each other's files.
-pub fn pool(target: &Path) -> String {
-    format!("pip:{}", target.display())
-}
-
-/// Its entry in the table of methods.
-pub const METHOD: MethodEntry = MethodEntry {
-    programs: &[&PIP],
-    is_repeatable: true,
-    manager: Some(&PythonPackages),
-    resources: |step| Pip::deserialize(&step.args).map_or(Vec::new(), |pip| pip.resources()),
-    newer: newer_packages,
-    ..MethodEntry::new::<Pip>(PIP_NAME)
-};
 
 /// What installs Python packages.
 static PIP: RequiredProgram = RequiredProgram {
@@ -70,148 +28,56 @@ static PIP: RequiredProgram = RequiredProgram {
     missing: None,
 };
 
-impl Method for Pip {
-    fn pools(&self, _: &Machine) -> Vec<(String, usize)> {
-        vec![(pool(&self.target), 1)]
+/// Its entry in the table of methods.
+pub const METHOD: MethodEntry = user_packages::entry::<PythonPackages>();
+
+impl UserPackages for PythonPackages {
+    const NAME: &'static str = "pip";
+    const MANAGER: &'static Self = &PythonPackages;
+    const PROGRAM: &'static RequiredProgram = &PIP;
+
+    fn installed(&self, target: &Path, request: &str) -> Option<String> {
+        distributions::installed(target, request)
     }
 
-    fn changes_only_files(&self) -> bool {
-        false
-    }
-
-    fn version(&self) -> Option<String> {
-        let name = self.packages.first()?;
-        let before = self
-            .batch
-            .as_ref()
-            .filter(|batch| !self.applied && batch.changed(name))
-            .map(|batch| batch.before(name));
-        before.unwrap_or_else(|| installed(&self.target, name))
-    }
-
-    fn join_batch(
-        &mut self,
-        batches: &mut Batches,
-        _: &Machine,
-    ) -> Option<(Arc<SharedBatch>, Vec<String>)> {
-        let batch = batches.join(pool(&self.target), || PipBatch {
-            target: self.target.clone(),
-            upgrade: self.upgrade,
-        });
-        self.batch = Some(batch.clone());
-        Some((batch, self.packages.clone()))
-    }
-
-    fn apply(&mut self, context: &StepContext<'_>) -> Result<Applied, Failure> {
-        self.applied = true;
-        let missing = |names: &[String]| {
-            names
-                .iter()
-                .filter(|name| installed(&self.target, name).is_none())
-                .cloned()
-                .collect::<Vec<_>>()
-        };
-        let before = missing(&self.packages);
-        let upgraded = self
-            .batch
-            .as_ref()
-            .is_some_and(|batch| self.packages.iter().all(|name| batch.upgraded(name)));
-        let forced = context.force || (self.upgrade && !upgraded);
-        let asked = if forced {
-            self.packages.clone()
-        } else {
-            before.clone()
-        };
-        let versions_before = self.versions();
-        if !asked.is_empty() {
-            let more: &[&str] = match (self.upgrade, context.force) {
-                (true, _) => &["--upgrade"],
-                (_, true) => &["--force-reinstall", "--no-deps"],
-                _ => &[],
-            };
-            install(context, &self.target, &asked, more)?;
-            let still = missing(&self.packages);
-            if !still.is_empty() {
-                context.task.note(
-                    hoist_executor::Level::Info,
-                    format!(
-                        "{} was installed with the system's Python, not from {}",
-                        still.join(", "),
-                        self.target.display()
-                    ),
-                );
-            }
-        }
-        let batched = self
-            .batch
-            .as_ref()
-            .is_some_and(|batch| self.packages.iter().any(|name| batch.changed(name)));
-        let changed =
-            batched || (!asked.is_empty() && (context.force || self.versions() != versions_before));
-        let version = self
-            .packages
-            .first()
-            .and_then(|name| installed(&self.target, name));
-        Ok(Applied {
-            effect: if changed {
-                Effect::Changed
-            } else {
-                Effect::Unchanged
-            },
-            ..Applied::unchanged()
-        }
-        .version(version))
-    }
-}
-
-/// Packages of several modules in one directory.
-struct PipBatch {
-    target: PathBuf,
-    upgrade: bool,
-}
-
-impl Batch for PipBatch {
-    fn manager(&self, _: &Machine) -> &'static str {
-        "pip"
-    }
-
-    fn upgrades(&self) -> bool {
-        self.upgrade
-    }
-
-    fn installed(
+    fn install_below(
         &self,
-        names: &[String],
-        _: &StepContext<'_>,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        let version = |name: &String| Some((name.clone(), installed(&self.target, name)?));
-        Ok(names.iter().filter_map(version).collect())
-    }
-
-    fn install(
-        self: Arc<Self>,
-        names: &[String],
+        target: &Path,
+        requests: &[String],
+        mode: InstallMode,
         context: &StepContext<'_>,
     ) -> Result<(), Failure> {
-        let more: &[&str] = if self.upgrade { &["--upgrade"] } else { &[] };
-        install(context, &self.target, names, more)
-    }
-}
-
-impl Pip {
-    fn resources(&self) -> Vec<Resource> {
-        let scope = ResourceScope::new(PIP_NAME, &self.target);
-        let names = self.packages.iter();
-        names
-            .map(|name| Resource::new(scope.clone(), name.as_str()))
-            .collect()
+        let more: &[&str] = match mode {
+            InstallMode::Missing => &[],
+            InstallMode::Newest => &["--upgrade"],
+            InstallMode::Again => &["--force-reinstall", "--no-deps"],
+        };
+        install(context, target, requests, more)
     }
 
-    fn versions(&self) -> Vec<Option<String>> {
-        self.packages
-            .iter()
-            .map(|name| installed(&self.target, name))
-            .collect()
+    /// pip takes packages of the system as well.
+    fn explain_missing(
+        &self,
+        target: &Path,
+        requests: &[String],
+        context: &StepContext<'_>,
+    ) -> Result<(), Failure> {
+        let note = format!(
+            "{} was installed with the system's Python, not from {}",
+            requests.join(", "),
+            target.display()
+        );
+        context.task.note(Level::Info, note);
+        Ok(())
+    }
+
+    fn newer(
+        &self,
+        target: &Path,
+        _: &[String],
+        context: &StepContext<'_>,
+    ) -> Result<BTreeMap<String, Newer>, Failure> {
+        outdated(context, target)
     }
 }
 
@@ -277,12 +143,8 @@ fn uninstall(context: &StepContext<'_>, target: &Path, packages: &[String]) -> R
     )
 }
 
-/// The packages below a target that the index has newer versions of: by name, the installed version
-/// and the newer one.
-fn outdated(
-    context: &StepContext<'_>,
-    target: &Path,
-) -> Result<BTreeMap<String, (String, String)>, Failure> {
+/// The packages below a target that the index has newer versions of, by name.
+fn outdated(context: &StepContext<'_>, target: &Path) -> Result<BTreeMap<String, Newer>, Failure> {
     #[derive(Deserialize)]
     struct Outdated {
         name: String,
@@ -303,62 +165,14 @@ fn outdated(
     }
     let listed: Vec<Outdated> = serde_json::from_str(text.trim())
         .map_err(|error| Failure::new(format!("pip list: {error}")))?;
-    Ok(listed
-        .into_iter()
-        .map(|package| {
-            (
-                normalized(&package.name),
-                (package.version, package.latest_version),
-            )
-        })
-        .collect())
-}
-
-/// Asks pip which packages have newer versions, once for each target.
-fn newer_packages(uses: &[MethodUse<'_>], machine: &Machine) -> NewerVersions {
-    let mut by_target: BTreeMap<PathBuf, Vec<(&ModuleId, Vec<String>)>> = BTreeMap::new();
-    for MethodUse { module, step } in uses {
-        if let Ok(pip) = Pip::deserialize(&step.args) {
-            let modules = by_target.entry(pip.target).or_default();
-            modules.push((&module.id, pip.packages));
-        }
-    }
-    let newer = by_target
-        .iter()
-        .flat_map(|(target, modules)| newer_below(target, modules, machine));
-    newer.collect()
-}
-
-fn newer_below(
-    target: &Path,
-    modules: &[(&ModuleId, Vec<String>)],
-    machine: &Machine,
-) -> NewerVersions {
-    let task = TaskContext::alone(|_| {});
-    let variables = BTreeMap::new();
-    let context = StepContext::new(&task, machine, "outdated", &variables);
-    let outdated = match outdated(&context, target) {
-        Ok(outdated) => outdated,
-        Err(failure) => {
-            return modules
-                .iter()
-                .map(|(id, _)| ((*id).clone(), Err(failure.clone())))
-                .collect();
-        }
+    let newer = |package: Outdated| {
+        let newer = Newer {
+            installed: package.version,
+            offered: package.latest_version,
+        };
+        (normalized(&package.name), newer)
     };
-    let of_module = |(id, names): &(&ModuleId, Vec<String>)| {
-        let newer = names
-            .iter()
-            .find_map(|name| outdated.get(&normalized(name)).cloned())?;
-        Some((
-            (*id).clone(),
-            Ok(Newer {
-                installed: newer.0,
-                offered: newer.1,
-            }),
-        ))
-    };
-    modules.iter().filter_map(of_module).collect()
+    Ok(listed.into_iter().map(newer).collect())
 }
 
 enum Installer {

@@ -6,9 +6,6 @@ __hoist_step() { "$HOIST_BIN" __step "$@"; }
 # install_via_git_clone [MODULE]: MODULE_INSTALL_REPO to the first of MODULE_INSTALL_DIRS, with MODULE_INSTALL_ARGS.
 install_via_git_clone() { __hoist_step git "${1:-$MODULE_NAME}"; }
 
-# install_via_pip [MODULE [PACKAGE...]]
-install_via_pip() { __hoist_step pip "${1:-$MODULE_NAME}" "${@:2}"; }
-
 # install_via_package_manager [MODULE [PACKAGE...]]
 install_via_package_manager() { __hoist_step package "${1:-$MODULE_NAME}" "${@:2}"; }
 
@@ -27,9 +24,6 @@ update_via_git_pull() {
         return 1
     }
 }
-
-# update_via_pip_upgrade [MODULE [PACKAGE...]]
-update_via_pip_upgrade() { HOIST_PIP_UPGRADE=1 __hoist_step pip "${1:-$MODULE_NAME}" "${@:2}"; }
 
 # update_via_component_command [MODULE]: the component's own `NAME update`.
 update_via_component_command() {
@@ -51,15 +45,10 @@ update_via_reinstall() {
     if declare -F main_module >/dev/null; then
         main_module
     else
-        case ${MODULE_INSTALL_METHOD-} in
-            git_clone) install_via_git_clone "$@" ;;
-            pip) install_via_pip "$@" ;;
-            package_manager) install_via_package_manager "$@" ;;
-            download_script) install_via_download_script "$@" ;;
-            *)
-                log_error "cannot reinstall: the method is ${MODULE_INSTALL_METHOD:-not set} and main_module is not defined"
-                return 1
-                ;;
-        esac
+        if [[ -z ${MODULE_INSTALL_METHOD-} ]] || ! declare -F "install_via_$MODULE_INSTALL_METHOD" >/dev/null; then
+            log_error "cannot reinstall: the method is ${MODULE_INSTALL_METHOD:-not set} and main_module is not defined"
+            return 1
+        fi
+        "install_via_$MODULE_INSTALL_METHOD" "$@"
     fi
 }

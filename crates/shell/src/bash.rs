@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hoist_core::format::shell::{PACKAGE_METHODS, PackageMethod};
 use hoist_core::shell_quoted;
 use hoist_executor::{Command, Exit, Failure};
 use hoist_files::{TEXT_LIMIT, read_limited};
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use hoist_machine::machine::Machine;
 use hoist_machine::messages::ModuleMessage;
 use hoist_methods::install_script::BASH;
-use hoist_methods::{package, pip};
+use hoist_methods::{package, user_packages};
 use hoist_system::context::StepContext;
 use hoist_system::method::{Applied, LastMessage, Method, MethodEntry, MethodUse};
 
@@ -39,14 +40,20 @@ pub(crate) struct Bash {
 }
 
 /// The shell helpers for collections that bring none, by the names that scripts source them by.
-const LIBRARY: &[(&str, &str)] = &[
-    ("common.sh", include_str!("../lib/common.sh")),
-    (
-        "module-handlers.sh",
-        include_str!("../lib/module-handlers.sh"),
-    ),
-    ("module-api.sh", include_str!("../lib/module-api.sh")),
-];
+fn helper_files() -> [(&'static str, String); 3] {
+    let handlers = include_str!("../lib/module-handlers.sh");
+    [
+        ("common.sh", include_str!("../lib/common.sh").to_owned()),
+        (
+            "module-handlers.sh",
+            format!("{handlers}{}", package_handlers()),
+        ),
+        (
+            "module-api.sh",
+            include_str!("../lib/module-api.sh").to_owned(),
+        ),
+    ]
+}
 
 /// How the program below tells that it could not read the script.
 const NOT_SOURCED: i32 = 125;
@@ -88,13 +95,24 @@ exit "$__hoist_status"
 "#;
 
 /// Reads one of hoist's helpers, whose text is in this program: on a disk anybody could change it.
-fn helpers() -> String {
+fn helpers(library: &[(&str, String)]) -> String {
     let text =
-        |(name, text): &(&str, &str)| format!("        {name}) eval {} ;;\n", shell_quoted(text));
+        |(name, text): &(&str, String)| format!("        {name}) eval {} ;;\n", shell_quoted(text));
     format!(
         "__hoist_library() {{\n    case $1 in\n{}    esac\n}}\n",
-        LIBRARY.iter().map(text).collect::<String>()
+        library.iter().map(text).collect::<String>()
     )
+}
+
+/// The helpers of methods that install packages below a directory.
+fn package_handlers() -> String {
+    let handlers = |method: &PackageMethod| {
+        let PackageMethod { word, update, .. } = method;
+        format!(
+            "\n# install_via_{word} [MODULE [PACKAGE...]]\ninstall_via_{word}() {{ __hoist_step {word} \"${{1:-$MODULE_NAME}}\" \"${{@:2}}\"; }}\n\n# update_via_{update} [MODULE [PACKAGE...]]\nupdate_via_{update}() {{ HOIST_UPGRADE=1 __hoist_step {word} \"${{1:-$MODULE_NAME}}\" \"${{@:2}}\"; }}\n"
+        )
+    };
+    PACKAGE_METHODS.iter().map(handlers).collect()
 }
 
 /// Leads `source` to hoist's helpers where the collection has no file of that name; everything else
@@ -149,9 +167,12 @@ fn needs_password(uses: &[MethodUse<'_>], machine: &Machine) -> bool {
 
 impl Method for Bash {
     fn pools(&self, machine: &Machine) -> Vec<(String, usize)> {
-        let pool = |tool: &String| match tool.as_str() {
-            "pip" => (pip::pool(&machine.home.join(".local")), 1),
-            other => (other.to_owned(), 1),
+        let pool = |tool: &String| match PackageMethod::find(tool) {
+            Some(method) => (
+                user_packages::pool(method.word, &machine.home.join(".local")),
+                1,
+            ),
+            None => (tool.clone(), 1),
         };
         self.tools.iter().map(pool).collect()
     }
@@ -224,7 +245,8 @@ impl Bash {
             .replace("@metadata@", &self.metadata(context));
         let mut program = program;
         let library = self.collection.join("lib");
-        let missing: Vec<&str> = LIBRARY
+        let helper_files = helper_files();
+        let missing: Vec<&str> = helper_files
             .iter()
             .map(|(name, _)| *name)
             .filter(|name| !library.join(name).exists())
@@ -236,11 +258,11 @@ impl Bash {
         // where it is needed.
         if missing.iter().any(|name| text.contains(name)) {
             program.insert_str(0, FALLBACK);
-            program.insert_str(0, &helpers());
+            program.insert_str(0, &helpers(&helper_files));
         }
         // Scripts of collections without helpers may also count on having them without asking.
         if missing.contains(&"common.sh") && HELPERS.iter().any(|name| text.contains(name)) {
-            let asked = LIBRARY
+            let asked = helper_files
                 .iter()
                 .filter(|(name, _)| *name != "module-api.sh")
                 .map(|(_, text)| format!("{text}\n"));

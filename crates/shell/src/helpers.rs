@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use hoist_executor::{Effect, Failure, Level, TaskContext};
 
+use hoist_core::Step;
+use hoist_core::format::shell::PackageMethod;
 use hoist_machine::machine::Machine;
+use hoist_methods::METHODS;
 use hoist_methods::git::Git;
 use hoist_methods::install_script::InstallScript;
 use hoist_methods::package::Package;
-use hoist_methods::pip::Pip;
 use hoist_system::context::StepContext;
 use hoist_system::method::Method;
+use serde_json::json;
 
 /// Does what a method does for `module`, with the metadata taken from the environment of the script
 /// that asks. `more` are packages, or the URL of a script.
@@ -52,22 +55,6 @@ pub fn run_alone(
             dir: first_dir(&needed("MODULE_INSTALL_DIRS")?, machine)?,
             args: words("MODULE_INSTALL_ARGS"),
         }),
-        "pip" => {
-            let target = match variable("MODULE_INSTALL_DIRS") {
-                dirs if dirs.is_empty() => machine.home.join(".local"),
-                dirs => first_dir(&dirs, machine)?,
-            };
-            let packages = Some(packages())
-                .filter(|packages| !packages.is_empty())
-                .unwrap_or_else(|| vec![module.to_owned()]);
-            Box::new(Pip {
-                packages,
-                target,
-                upgrade: !variable("HOIST_PIP_UPGRADE").is_empty(),
-                batch: None,
-                applied: false,
-            })
-        }
         "package" => Box::new(Package {
             module: module.to_owned(),
             packages: packages(),
@@ -86,7 +73,28 @@ pub fn run_alone(
                 args: words("MODULE_INSTALL_ARGS"),
             })
         }
-        other => return Err(Failure::new(format!("unknown installation method {other}"))),
+        other => {
+            let unknown = || Failure::new(format!("unknown installation method {other}"));
+            let method = PackageMethod::find(other).ok_or_else(unknown)?;
+            let target = match variable("MODULE_INSTALL_DIRS") {
+                dirs if dirs.is_empty() => machine.home.join(".local"),
+                dirs => first_dir(&dirs, machine)?,
+            };
+            let packages = Some(packages())
+                .filter(|packages| !packages.is_empty())
+                .unwrap_or_else(|| vec![module.to_owned()]);
+            let upgrade = !variable("HOIST_UPGRADE").is_empty();
+            let step = Step::new(
+                method.word,
+                json!({ "packages": packages, "target": target, "upgrade": upgrade }),
+            );
+            let mut entries = METHODS.iter();
+            let entry = entries.find(|entry| entry.name == method.word);
+            entry
+                .ok_or_else(unknown)?
+                .bind(&step)
+                .map_err(Failure::new)?
+        }
     };
     let variables: BTreeMap<String, String> = machine
         .environment

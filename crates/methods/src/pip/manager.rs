@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use hoist_core::{Presence, ResourceScope};
 use hoist_executor::Failure;
 
-use super::{PIP_NAME, distributions, install, normalized, pool, uninstall};
+use super::{distributions, install, normalized, uninstall};
+use crate::user_packages::{UserPackages, pool};
 use hoist_system::context::StepContext;
 use hoist_system::resource::{AlteredFiles, ResourceManager};
 
@@ -16,7 +17,7 @@ pub(super) struct PythonPackages;
 
 impl ResourceManager for PythonPackages {
     fn name(&self) -> &'static str {
-        PIP_NAME
+        Self::NAME
     }
 
     fn nouns(&self) -> [&'static str; 2] {
@@ -32,7 +33,7 @@ impl ResourceManager for PythonPackages {
     }
 
     fn pool(&self, scope: &ResourceScope) -> String {
-        pool(&scope.directory)
+        pool(Self::NAME, &scope.directory)
     }
 
     fn versions(&self, scope: &ResourceScope, name: &str) -> Vec<String> {

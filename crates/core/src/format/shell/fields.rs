@@ -1,5 +1,7 @@
 //! The fields of a shell module's metadata: one table.
 
+use super::package_methods::{INSTALL_METHODS, UPDATE_METHODS};
+
 /// What a field's value has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
@@ -59,24 +61,6 @@ const fn optional(name: &'static str, kind: FieldKind, description: &'static str
         description,
     }
 }
-
-/// The words of `MODULE_INSTALL_METHOD`.
-pub(super) const INSTALL_METHODS: &[&str] = &[
-    "git_clone",
-    "pip",
-    "package_manager",
-    "download_script",
-    "custom",
-];
-/// The words of `MODULE_UPDATE_METHOD`.
-pub(super) const UPDATE_METHODS: &[&str] = &[
-    "git_pull",
-    "pip_upgrade",
-    "component_command",
-    "reinstall",
-    "custom",
-    "none",
-];
 
 /// All fields, the required ones first.
 pub const FIELDS: &[Field] = &[

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::assignments::{Assignment, ParsedAssignments, read_assignments};
 use super::block::{BlockError, find_block};
 use super::fields::{FIELDS, Field, FieldKind};
+use super::package_methods::{PACKAGE_METHODS, PackageMethod};
 use super::script::{self, Functions};
 use crate::text::{command_transport, package_name_problem};
 use crate::{
@@ -602,10 +603,11 @@ impl Lowering<'_> {
             }
         }
         let tools = script::tools(script_text);
-        let tool_directories = match tools.contains(&"pip") {
-            true => vec![self.python_directory()],
-            false => Vec::new(),
-        };
+        let is_used = |method: &&PackageMethod| tools.contains(&method.word);
+        let used = PACKAGE_METHODS.iter().filter(is_used);
+        let mut tool_directories: Vec<PathBuf> =
+            used.map(|method| self.package_directory(method)).collect();
+        tool_directories.dedup();
         let dirs = self.paths("MODULE_INSTALL_DIRS");
         let update = self.update(functions, &bash, &install);
         let uninstall = functions
@@ -691,9 +693,11 @@ impl Lowering<'_> {
                 "MODULE_NAME",
             );
         }
-        if method == "pip" && self.is_absent("MODULE_INSTALL_DIRS") {
-            let diagnostic =
-                Diagnostic::warning("not set; pip installs the packages into $HOME/.local");
+        let declares = PackageMethod::find(method).is_some_and(|method| method.declares_directory);
+        if declares && self.is_absent("MODULE_INSTALL_DIRS") {
+            let diagnostic = Diagnostic::warning(format!(
+                "not set; {method} installs the packages into $HOME/.local"
+            ));
             self.tell(
                 diagnostic.help("add MODULE_INSTALL_DIRS=\"$HOME/.local\""),
                 "MODULE_INSTALL_DIRS",
@@ -749,13 +753,6 @@ impl Lowering<'_> {
                     .then(|| bash("main_module").after_change());
                 pull.chain(rebuild).collect()
             }
-            "pip_upgrade" if own.is_none() => {
-                let upgrade = |mut step: Step| {
-                    step.args["upgrade"] = true.into();
-                    step
-                };
-                self.builtin("pip").map(upgrade).into_iter().collect()
-            }
             "component_command" if own.is_none() => {
                 let dirs = self
                     .paths("MODULE_UPDATE_DIR")
@@ -767,8 +764,16 @@ impl Lowering<'_> {
                 )]
             }
             "reinstall" => install.to_vec(),
-            "custom" | "component_command" | "pip_upgrade" => own.into_iter().collect(),
-            _ => Vec::new(),
+            "custom" | "component_command" => own.into_iter().collect(),
+            word => match (PackageMethod::find_update(word), own) {
+                (Some(_), Some(own)) => vec![own],
+                (Some(method), None) => {
+                    let mut step = self.package_step(method);
+                    step.args["upgrade"] = true.into();
+                    vec![step]
+                }
+                (None, _) => Vec::new(),
+            },
         }
     }
 
@@ -798,12 +803,30 @@ impl Lowering<'_> {
         }
     }
 
-    /// The directory that Python packages of the module are installed below.
-    fn python_directory(&self) -> PathBuf {
-        let is_pip = self.field("MODULE_INSTALL_METHOD") == "pip";
-        let declared = is_pip.then(|| self.paths("MODULE_INSTALL_DIRS"));
+    /// The directory that packages of the module are installed below.
+    fn package_directory(&self, method: &PackageMethod) -> PathBuf {
+        let is_own = self.field("MODULE_INSTALL_METHOD") == method.word;
+        let declared = is_own.then(|| self.paths("MODULE_INSTALL_DIRS"));
         let declared = declared.and_then(|paths| paths.into_iter().next());
         declared.unwrap_or_else(|| self.home().join(".local"))
+    }
+
+    /// The packages that are named, or the one of the module's name.
+    fn packages(&self) -> Vec<String> {
+        match self.words("MODULE_PACKAGES") {
+            packages if packages.is_empty() => vec![self.manifest.name.clone()],
+            packages => packages,
+        }
+    }
+
+    /// The step that installs packages below a directory.
+    fn package_step(&self, method: &PackageMethod) -> Step {
+        let target = self.paths("MODULE_INSTALL_DIRS").into_iter().next();
+        let target = target.unwrap_or_else(|| self.home().join(".local"));
+        Step::new(
+            method.word,
+            json!({ "packages": self.packages(), "target": target }),
+        )
     }
 
     fn home(&self) -> PathBuf {
@@ -813,30 +836,31 @@ impl Lowering<'_> {
             .unwrap_or_default()
     }
 
-    /// The packages that come with it: of Python, which go with it, and of the system, which stay.
+    /// The packages that come with it: below a directory, which go with it, and of the system,
+    /// which stay.
     fn resources(&self) -> Vec<Resource> {
-        let method = self.field("MODULE_INSTALL_METHOD");
-        let own = || match self.words("MODULE_PACKAGES") {
-            packages if packages.is_empty() => vec![self.manifest.name.clone()],
-            packages => packages,
+        let used = self.field("MODULE_INSTALL_METHOD");
+        let of_method = |method: &PackageMethod| {
+            let declared = method.removed.map(|field| self.words(field));
+            let names = match declared.unwrap_or_default() {
+                declared if declared.is_empty() && used == method.word => self.packages(),
+                declared => declared,
+            };
+            let scope = ResourceScope::new(method.word, &self.package_directory(method));
+            names
+                .into_iter()
+                .map(move |name| Resource::new(scope.clone(), name))
         };
-        let python = match self.words("MODULE_UNINSTALL_PIP_PACKAGES") {
-            declared if declared.is_empty() && method == "pip" => own(),
-            declared => declared,
-        };
-        let scope = ResourceScope::new("pip", &self.python_directory());
-        let python = python
-            .into_iter()
-            .map(|name| Resource::new(scope.clone(), name));
-        let system = match method {
-            "package_manager" => own(),
+        let owned = PACKAGE_METHODS.iter().flat_map(of_method);
+        let system = match used {
+            "package_manager" => self.packages(),
             _ => Vec::new(),
         };
         let system = system.into_iter().map(|name| Resource {
             is_shared: true,
             ..Resource::new(ResourceScope::new("package", Path::new("")), name)
         });
-        python.chain(system).collect()
+        owned.chain(system).collect()
     }
 
     /// The repository's URL; blanks around it mean nothing, a leading `~` the home directory.
@@ -857,21 +881,6 @@ impl Lowering<'_> {
                 "git",
                 json!({ "url": self.url(), "dir": dirs.first()?, "args": self.words("MODULE_INSTALL_ARGS") }),
             )),
-            "pip" => {
-                let target = dirs
-                    .first()
-                    .cloned()
-                    .or_else(|| Some(self.environment.home()?.join(".local")))?;
-                let packages = if packages.is_empty() {
-                    vec![self.manifest.name.clone()]
-                } else {
-                    packages
-                };
-                Some(Step::new(
-                    "pip",
-                    json!({ "packages": packages, "target": target }),
-                ))
-            }
             "package_manager" => Some(Step::new(
                 "package",
                 json!({ "module": self.manifest.name, "packages": packages }),
@@ -884,7 +893,7 @@ impl Lowering<'_> {
                     json!({ "url": self.url(), "sha256": sha256, "args": self.words("MODULE_INSTALL_ARGS") }),
                 ))
             }
-            _ => None,
+            other => PackageMethod::find(other).map(|method| self.package_step(method)),
         }
     }
 

@@ -8,6 +8,7 @@ pub mod assignments;
 mod block;
 mod fields;
 mod lower;
+mod package_methods;
 mod script;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 pub use assignments::{Assignment, ParsedAssignments, ShellValue, read_assignments};
 pub use fields::{FIELDS, Field, FieldKind};
+pub use package_methods::{PACKAGE_METHODS, PackageMethod};
 pub use script::{Functions, prerequisites};
 
 use super::Format;

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use super::package_methods::PACKAGE_METHODS;
+
 /// The functions of the module interface that a script defines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Functions {
@@ -67,13 +69,15 @@ pub(super) fn tools(script: &str) -> Vec<&'static str> {
         "PKG_INSTALL",
         "install_via_package_manager",
     ];
-    const PIP: &[&str] = &["pip", "pip3", "install_via_pip", "update_via_pip_upgrade"];
-    let (mut package, mut pip) = (false, false);
+    let mut package = false;
+    let mut methods = [false; PACKAGE_METHODS.len()];
     for word in code_lines(script)
         .flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-'))
     {
         package |= PACKAGE.contains(&word);
-        pip |= PIP.contains(&word);
+        for (is_used, method) in methods.iter_mut().zip(PACKAGE_METHODS) {
+            *is_used |= method.is_used_by(word);
+        }
     }
     let mut configured: BTreeSet<&'static str> = BTreeSet::new();
     for line in code_lines(script) {
@@ -84,11 +88,10 @@ pub(super) fn tools(script: &str) -> Vec<&'static str> {
             configured.insert(".gitconfig");
         }
     }
-    [package.then_some("package"), pip.then_some("pip")]
-        .into_iter()
-        .flatten()
-        .chain(configured)
-        .collect()
+    let methods = methods.into_iter().zip(PACKAGE_METHODS);
+    let methods = methods.filter_map(|(is_used, method)| is_used.then_some(method.word));
+    let package = package.then_some("package").into_iter();
+    package.chain(methods).chain(configured).collect()
 }
 
 /// The programs that a script checks for with `check_prerequisites`, as far as they are named in so
