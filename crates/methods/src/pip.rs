@@ -423,20 +423,11 @@ fn has_pip_module(context: &StepContext<'_>) -> bool {
 }
 
 fn run(context: &StepContext<'_>, command: Command, what: &str) -> Result<(), Failure> {
-    let mut error = None;
-    let exit = context.task.run_with(&command, |stream, line| {
-        if let (Stream::Stderr, Some(text)) = (stream, line.strip_prefix("ERROR: ")) {
-            error = Some(text.to_owned());
+    user_packages::run(context, &command, what, |line, error| {
+        if let Some(text) = line.strip_prefix("ERROR: ") {
+            *error = Some(text.to_owned());
         }
-        context.task.output(stream, line);
-    })?;
-    match exit.success() {
-        true => Ok(()),
-        false => Err(Failure::new(format!(
-            "{what} failed: {}",
-            error.unwrap_or_else(|| exit.to_string())
-        ))),
-    }
+    })
 }
 
 /// A name as Python's packaging compares names: case, `-`, `_` and `.` do not matter, nor do the

@@ -6,15 +6,16 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hoist_core::{ModuleId, Resource, ResourceScope, Step};
-use hoist_executor::{Failure, TaskContext};
-use hoist_machine::machine::Machine;
+use hoist_core::{Diagnostic, ModuleId, Resource, ResourceScope, Step};
+use hoist_executor::{Command, Failure, Stream, TaskContext};
+use hoist_machine::machine::{Machine, is_executable};
 use hoist_system::batch::{Batch, Batches, SharedBatch};
 use hoist_system::context::StepContext;
 use hoist_system::method::{
     Applied, Method, MethodEntry, MethodUse, Newer, NewerVersions, RequiredProgram,
 };
 use hoist_system::resource::ResourceManager;
+use semver::{Version, VersionReq};
 use serde::Deserialize;
 
 /// What packages are installed for.
@@ -39,6 +40,12 @@ pub trait UserPackages: ResourceManager + 'static {
     const MANAGER: &'static Self;
     /// The program.
     const PROGRAM: &'static RequiredProgram;
+
+    /// Why a request is not one for a package, where it is not.
+    fn problem(&self, request: &str) -> Option<&'static str> {
+        let _ = request;
+        None
+    }
 
     /// The installed version of the package of a request. `None` where it is not there, or not in
     /// the version that is wanted.
@@ -94,6 +101,7 @@ pub const fn entry<P: UserPackages>() -> MethodEntry {
         is_repeatable: true,
         manager: Some(P::MANAGER),
         resources: resources::<P>,
+        preflight: preflight::<P>,
         newer: newer::<P>,
         ..MethodEntry::new::<InstallPackages<P>>(P::NAME)
     }
@@ -264,6 +272,80 @@ fn resources<P: UserPackages>(step: &Step) -> Vec<Resource> {
         .collect()
 }
 
+/// Finds requests that are not for packages.
+fn preflight<P: UserPackages>(uses: &[MethodUse<'_>], _: &Machine) -> Vec<Diagnostic> {
+    let problems = |used: &MethodUse<'_>| {
+        let names = read::<P>(used.step).map_or(Vec::new(), |step| step.packages);
+        let problem = |name: String| Some((P::MANAGER.problem(&name)?, name));
+        let problems = names.into_iter().filter_map(problem);
+        let diagnostic = |(help, name): (&'static str, String)| {
+            let message = format!("`{}` is not a package name", name.escape_debug());
+            Diagnostic::error(message)
+                .module(used.module.id.as_str())
+                .file(used.module.manifest.display().to_string())
+                .help(help)
+        };
+        problems.map(diagnostic).collect::<Vec<_>>()
+    };
+    uses.iter().flat_map(problems).collect()
+}
+
+/// Whether a version is the wanted one: an exact version, or a range. Other words, such as tags of a
+/// registry, allow any.
+pub fn is_wanted(version: &str, wanted: Option<&str>) -> bool {
+    let Some(wanted) = wanted else {
+        return true;
+    };
+    let Ok(parsed) = Version::parse(version) else {
+        return version == wanted;
+    };
+    match (Version::parse(wanted), VersionReq::parse(wanted)) {
+        (Ok(exact), _) => exact == parsed,
+        (_, Ok(range)) => range.matches(&parsed),
+        _ => true,
+    }
+}
+
+/// The environment for a program, without variables that would have it do something else.
+pub fn environment(
+    context: &StepContext<'_>,
+    is_foreign: impl Fn(&str) -> bool,
+) -> BTreeMap<String, String> {
+    let machine = context.machine;
+    let mut environment = machine.script_environment(context.variables, &context.path.joined());
+    environment.retain(|name, _| !is_foreign(name));
+    environment
+}
+
+/// The path of a program in an environment.
+pub fn find_in(environment: &BTreeMap<String, String>, name: &str) -> Option<PathBuf> {
+    let path = environment.get("PATH").map_or("", String::as_str);
+    std::env::split_paths(path)
+        .map(|directory| directory.join(name))
+        .find(|path| is_executable(path))
+}
+
+/// Runs the program. `read_error` is called with its messages, and sets what is wrong.
+pub fn run(
+    context: &StepContext<'_>,
+    command: &Command,
+    what: &str,
+    mut read_error: impl FnMut(&str, &mut Option<String>),
+) -> Result<(), Failure> {
+    let mut error = None;
+    let exit = context.task.run_with(command, |stream, line| {
+        if stream == Stream::Stderr {
+            read_error(line, &mut error);
+        }
+        context.task.output(stream, line);
+    })?;
+    let why = || error.unwrap_or_else(|| exit.to_string());
+    match exit.success() {
+        true => Ok(()),
+        false => Err(Failure::new(format!("{what} failed: {}", why()))),
+    }
+}
+
 /// Asks the program which packages have newer versions, once for each directory.
 fn newer<P: UserPackages>(uses: &[MethodUse<'_>], machine: &Machine) -> NewerVersions {
     let mut by_target: BTreeMap<PathBuf, Vec<(&ModuleId, Vec<String>)>> = BTreeMap::new();
@@ -304,4 +386,23 @@ fn newer_below<P: UserPackages>(
         Some(((*id).clone(), Ok(newer.clone())))
     };
     modules.iter().filter_map(of_module).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_with_what_is_wanted() {
+        for (wanted, is) in [
+            (None, true),
+            (Some("1.2.3"), true),
+            (Some("1.2.4"), false),
+            (Some("^1.1"), true),
+            (Some("~1.1"), false),
+            (Some("latest"), true),
+        ] {
+            assert_eq!(is_wanted("1.2.3", wanted), is, "{wanted:?}");
+        }
+    }
 }
