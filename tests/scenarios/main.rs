@@ -29,6 +29,7 @@ mod killed;
 mod ledgers;
 mod look;
 mod main_job;
+mod npm;
 mod output;
 mod ownership;
 mod pages;

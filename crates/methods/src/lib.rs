@@ -9,6 +9,7 @@ pub mod git_copy;
 pub mod git_newer;
 pub mod git_pull;
 pub mod install_script;
+pub mod npm;
 pub mod package;
 pub mod pip;
 pub mod user_packages;
@@ -22,6 +23,7 @@ pub const METHODS: &[MethodEntry] = &[
     git::METHOD,
     git_pull::METHOD,
     install_script::METHOD,
+    npm::METHOD,
     package::METHOD,
     pip::METHOD,
 ];

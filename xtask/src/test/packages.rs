@@ -9,6 +9,7 @@ use crate::run::Commands;
 /// Programs and files that tests use, and the Debian packages they come from.
 const PROGRAMS: &[(&str, &str)] = &[
     ("git", "git"),
+    ("npm", "npm"),
     ("pip3", "python3-pip"),
     ("strace", "strace"),
     ("ps", "procps"),

@@ -16,15 +16,29 @@ pub struct PackageMethod {
 }
 
 /// The rows.
-pub const PACKAGE_METHODS: &[PackageMethod] = &[PackageMethod {
-    word: "pip",
-    update: "pip_upgrade",
-    removed: Some("MODULE_UNINSTALL_PIP_PACKAGES"),
-    programs: &["pip", "pip3"],
-    declares_directory: true,
-}];
+pub const PACKAGE_METHODS: &[PackageMethod] = &[
+    PackageMethod {
+        word: "pip",
+        update: "pip_upgrade",
+        removed: Some("MODULE_UNINSTALL_PIP_PACKAGES"),
+        programs: &["pip", "pip3"],
+        declares_directory: true,
+    },
+    PackageMethod::new("npm", "npm_upgrade"),
+];
 
 impl PackageMethod {
+    /// A method that scripts use by its helpers alone.
+    const fn new(word: &'static str, update: &'static str) -> Self {
+        Self {
+            word,
+            update,
+            removed: None,
+            programs: &[],
+            declares_directory: false,
+        }
+    }
+
     /// The method of a word of `MODULE_INSTALL_METHOD`.
     pub fn find(word: &str) -> Option<&'static Self> {
         PACKAGE_METHODS.iter().find(|method| method.word == word)
