@@ -41,11 +41,7 @@ pub fn probe(
         let wanted = module.offered.version.as_deref();
         return manager.presence(&resource.scope, &resource.name, wanted);
     }
-    let packages = if recorded.is_some() {
-        None
-    } else {
-        self::packages(registry, module)
-    };
+    let packages = self::packages(registry, module, recorded.is_some());
     if let Some(recorded) = recorded {
         // What is only declared for removal may come and go.
         let fleeting =
@@ -58,6 +54,9 @@ pub fn probe(
         let mut lasting = recorded.paths.iter().filter(|path| !fleeting(path));
         if let Some(gone) = lasting.find(|path| path.symlink_metadata().is_err()) {
             return Presence::Missing(gone.display().to_string());
+        }
+        if let Some(absent @ Presence::Missing(_)) = packages {
+            return absent;
         }
     } else if let Some(path) = module
         .paths
@@ -95,16 +94,21 @@ pub fn probe(
 }
 
 /// Whether the packages are there that the only step of a module's install brings; a program of
-/// their name elsewhere is not them. `None` for modules that do not install packages in this way.
-pub fn packages(registry: Registry, module: &Module) -> Option<Presence> {
+/// their name elsewhere is not them. `None` for modules that do not install packages in this way,
+/// and for recorded ones whose packages may be anywhere.
+pub fn packages(registry: Registry, module: &Module, is_recorded: bool) -> Option<Presence> {
     let [step] = module.recipe.steps(Action::Install) else {
         return None;
     };
     let method = registry.entry(step)?;
+    let manager = method.manager?;
+    if is_recorded && !manager.finds_installed() {
+        return None;
+    }
     let resources = (method.resources)(step);
     let mut presence = None;
     for Resource { scope, name, .. } in &resources {
-        let found = method.manager?.presence(scope, name, None);
+        let found = manager.presence(scope, name, None);
         if matches!(found, Presence::Missing(_)) {
             return Some(found);
         }

@@ -84,7 +84,7 @@ fn missing(registry: Registry, module: &Module, record: Option<&InstalledModule>
         .map(|repository| &repository.dir)
         .filter(|dir| local::is_vacant(dir));
     missing.extend(repository.map(|dir| dir.display().to_string()));
-    if let Some(Presence::Missing(package)) = presence::packages(registry, module) {
+    if let Some(Presence::Missing(package)) = presence::packages(registry, module, false) {
         missing.push(package);
     }
     // What is only declared for removal may come and go.

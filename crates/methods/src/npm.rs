@@ -113,6 +113,10 @@ impl ResourceManager for NpmPackages {
         split(name).0.to_owned()
     }
 
+    fn finds_installed(&self) -> bool {
+        true
+    }
+
     fn request(&self, name: &str, version: &str) -> String {
         format!("{}@{version}", split(name).0)
     }

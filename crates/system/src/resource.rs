@@ -147,6 +147,12 @@ pub trait ResourceManager: Sync {
         }
     }
 
+    /// Whether it finds everything that it installed. False where a package may be installed with
+    /// another program, or for the whole system, as well.
+    fn finds_installed(&self) -> bool {
+        false
+    }
+
     /// What goes where a package is removed, in words: nothing where nothing of it is there.
     fn going(&self, scope: &ResourceScope, name: &str, version: Option<&str>) -> Vec<String> {
         let _ = version;
