@@ -6,6 +6,7 @@
 
 mod application;
 mod apt;
+mod crates;
 mod docker;
 pub mod faults;
 mod git;
@@ -23,6 +24,7 @@ mod wheels;
 
 pub use application::Application;
 pub use apt::AptRepository;
+pub use crates::CrateRegistry;
 pub use docker::Docker;
 pub use git::GitFixture;
 pub use hosts::Hosts;

@@ -1,6 +1,7 @@
 //! Ways of installing that any module system may use: one file for each.
 
 pub mod archive;
+pub mod cargo;
 pub mod copy;
 pub mod exists;
 pub mod file_list;
@@ -18,6 +19,7 @@ use hoist_system::method::MethodEntry;
 
 /// The methods, in alphabetical order: one line for each.
 pub const METHODS: &[MethodEntry] = &[
+    cargo::METHOD,
     copy::METHOD,
     exists::METHOD,
     git::METHOD,

@@ -25,6 +25,7 @@ pub const PACKAGE_METHODS: &[PackageMethod] = &[
         declares_directory: true,
     },
     PackageMethod::new("npm", "npm_upgrade"),
+    PackageMethod::new("cargo", "cargo_upgrade"),
 ];
 
 impl PackageMethod {
