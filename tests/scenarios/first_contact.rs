@@ -303,11 +303,14 @@ fn a_new_module_of_every_method_is_valid() {
     sandbox
         .hoist("new script --url https://example.com/install.sh")
         .exits(0);
+    sandbox
+        .hoist("new tools --method npm --package prettier@3")
+        .exits(0);
     sandbox.hoist("new deployed --method plugin").exits(0);
     sandbox
         .hoist("validate")
         .exits(0)
-        .says("7 manifests checked")
+        .says("8 manifests checked")
         .says("0 warnings");
     sandbox
         .hoist("install clone own")

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
+use hoist_core::format::shell::{PACKAGE_METHODS, PackageMethod};
 
 use super::global::{CONFIG_FILES, EXECUTION, HOSTS, SELECTION};
 
@@ -220,7 +222,7 @@ pub(crate) struct New {
     /// URL of the git repository (git_clone) or of the installer script (download_script)
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// Packages to install (pip, package_manager) [default: the name of the module]
+    /// Packages to install (pip, npm, cargo, package_manager) [default: the name of the module]
     #[arg(long, value_name = "PACKAGES", value_delimiter = ',')]
     pub(crate) package: Vec<String>,
     /// Install the module only when it is named or another module depends on it
@@ -232,13 +234,12 @@ pub(crate) struct New {
 }
 
 /// How a new module is installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NewMethod {
     /// Clone a git repository
     GitClone,
-    /// Install Python packages
-    Pip,
+    /// Install packages below a directory
+    Packages(&'static PackageMethod),
     /// Install packages of the system
     PackageManager,
     /// Download and run an installer script
@@ -247,4 +248,55 @@ pub(crate) enum NewMethod {
     Custom,
     /// Create a plugin, as `hoist plugin new` does
     Plugin,
+}
+
+impl NewMethod {
+    /// All of them, in the order of the help.
+    const ALL: [Self; PACKAGE_METHODS.len() + 5] = {
+        let mut all = [Self::Plugin; PACKAGE_METHODS.len() + 5];
+        all[0] = Self::GitClone;
+        let mut place = 0;
+        while place < PACKAGE_METHODS.len() {
+            all[1 + place] = Self::Packages(&PACKAGE_METHODS[place]);
+            place += 1;
+        }
+        all[1 + place] = Self::PackageManager;
+        all[2 + place] = Self::DownloadScript;
+        all[3 + place] = Self::Custom;
+        all
+    };
+
+    /// The word of it in a manifest.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::GitClone => "git_clone",
+            Self::Packages(method) => method.word,
+            Self::PackageManager => "package_manager",
+            Self::DownloadScript => "download_script",
+            Self::Custom => "custom",
+            Self::Plugin => "plugin",
+        }
+    }
+
+    /// What it does.
+    pub(crate) fn purpose(self) -> String {
+        match self {
+            Self::GitClone => "Clone a git repository".to_owned(),
+            Self::Packages(method) => format!("Install {}", method.noun),
+            Self::PackageManager => "Install packages of the system".to_owned(),
+            Self::DownloadScript => "Download and run an installer script".to_owned(),
+            Self::Custom => "Run a shell function of the module".to_owned(),
+            Self::Plugin => "Create a plugin, as `hoist plugin new` does".to_owned(),
+        }
+    }
+}
+
+impl ValueEnum for NewMethod {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.word()).help(self.purpose()))
+    }
 }

@@ -12,6 +12,7 @@ use crate::error::{AtPath, CommandError, ExitStatus};
 use crate::session::{self, Session};
 use crate::ui::Output;
 use crate::{ask, commands, json};
+use hoist_core::format::shell::PACKAGE_METHODS;
 
 /// What a new module consists of, once every question is answered.
 struct Answers {
@@ -151,11 +152,14 @@ fn answers(global: &Global, new: &New, name: ModuleId) -> Result<Option<Answers>
                 .help("add `--url URL`"),
         ));
     }
-    let has_packages = matches!(method, NewMethod::Pip | NewMethod::PackageManager);
+    let has_packages = matches!(method, NewMethod::Packages(_) | NewMethod::PackageManager);
     let packages = match (new.package.is_empty(), has_packages) {
         (false, false) => {
-            let error =
-                Diagnostic::error("--package is only used by the methods pip and package_manager");
+            let words: Vec<&str> = PACKAGE_METHODS.iter().map(|method| method.word).collect();
+            let error = Diagnostic::error(format!(
+                "--package is only used by the methods {} and package_manager",
+                words.join(", ")
+            ));
             return Err(CommandError::wrong(
                 error.help("remove --package, or choose one of these methods"),
             ));
@@ -191,46 +195,41 @@ fn answers(global: &Global, new: &New, name: ModuleId) -> Result<Option<Answers>
     }))
 }
 
-/// Methods a person can choose from, with the letter of each.
-const METHODS: &[(char, NewMethod, &str)] = &[
-    (
-        'g',
-        NewMethod::GitClone,
-        "[g]it_clone         clone a git repository",
-    ),
-    (
-        'p',
-        NewMethod::PackageManager,
-        "[p]ackage_manager   install packages of the system",
-    ),
-    (
-        'y',
-        NewMethod::Pip,
-        "p[y]thon (pip)      install Python packages",
-    ),
-    (
-        'd',
-        NewMethod::DownloadScript,
-        "[d]ownload_script   download and run an installer script",
-    ),
-    (
-        'c',
-        NewMethod::Custom,
-        "[c]ustom            run a shell function of the module",
-    ),
-];
+/// Methods a person can choose from, each with the letter of its key in brackets.
+fn choices() -> Vec<(NewMethod, &'static str)> {
+    let mut choices = vec![
+        (NewMethod::GitClone, "[g]it_clone"),
+        (NewMethod::PackageManager, "[p]ackage_manager"),
+    ];
+    let methods = PACKAGE_METHODS.iter();
+    choices.extend(methods.map(|method| (NewMethod::Packages(method), method.choice)));
+    choices.push((NewMethod::DownloadScript, "[d]ownload_script"));
+    choices.push((NewMethod::Custom, "[c]ustom"));
+    choices
+}
 
 fn ask_method() -> io::Result<Option<NewMethod>> {
-    let lines: Vec<&str> = METHODS.iter().map(|(_, _, text)| *text).collect();
+    let choices = choices();
+    let line = |(method, shown): &(NewMethod, &str)| {
+        let purpose = method.purpose();
+        let (first, rest) = purpose.split_at(1);
+        format!("{shown:<20}{}{rest}", first.to_lowercase())
+    };
+    let lines: Vec<String> = choices.iter().map(line).collect();
     let question = format!(
         "How is the module installed?\n  {}\nMethod [c]:",
         lines.join("\n  ")
     );
-    let letters: String = METHODS.iter().map(|(letter, ..)| *letter).collect();
+    let letter = |shown: &str| shown.split_once('[')?.1.chars().next();
+    let letters: String = choices
+        .iter()
+        .filter_map(|(_, shown)| letter(shown))
+        .collect();
     let chosen = ask::choose(&question, &letters, 'c')?;
-    Ok(chosen
-        .and_then(|chosen| METHODS.iter().find(|(letter, ..)| *letter == chosen))
-        .map(|(_, method, _)| *method))
+    let mut choices = choices.into_iter();
+    Ok(choices
+        .find(|(_, shown)| letter(shown) == chosen && chosen.is_some())
+        .map(|(method, _)| method))
 }
 
 /// A value in double quotes, as metadata have it.
@@ -252,9 +251,6 @@ fn value(text: &str) -> String {
 /// The script of the module.
 fn script(answers: &Answers) -> String {
     let Answers { name, method, .. } = answers;
-    let method_name = clap::ValueEnum::to_possible_value(method)
-        .map(|value| value.get_name().to_owned())
-        .unwrap_or_default();
     let mut fields: Vec<(&str, String)> = vec![
         ("NAME", value(name.as_str())),
         ("DESCRIPTION", value(&answers.description)),
@@ -267,7 +263,7 @@ fn script(answers: &Answers) -> String {
             value(if answers.is_core { "true" } else { "false" }),
         ),
         ("DEPENDS", value("")),
-        ("INSTALL_METHOD", value(&method_name)),
+        ("INSTALL_METHOD", value(method.word())),
     ];
     let own = format!("\"$HOME/.local/share/{name}\"");
     let mut function = String::new();
@@ -281,7 +277,7 @@ fn script(answers: &Answers) -> String {
             fields.push(("UPDATE_METHOD", value("git_pull")));
             fields.push(("TEST_DIRS", own));
         }
-        NewMethod::Pip => {
+        NewMethod::Packages(of) => {
             let packages = if answers.packages.is_empty() {
                 name.to_string()
             } else {
@@ -290,8 +286,9 @@ fn script(answers: &Answers) -> String {
             fields.push(("PACKAGES", value(&packages)));
             fields.push(("INSTALL_DIRS", "\"$HOME/.local\"".to_owned()));
             fields.push(("UNINSTALL_DIRS", value("")));
-            fields.push(("UNINSTALL_PIP_PACKAGES", value(&packages)));
-            fields.push(("UPDATE_METHOD", value("pip_upgrade")));
+            let removed = of.removed.and_then(|field| field.strip_prefix("MODULE_"));
+            fields.extend(removed.map(|field| (field, value(&packages))));
+            fields.push(("UPDATE_METHOD", value(of.update)));
         }
         NewMethod::PackageManager => {
             if !answers.packages.is_empty() {

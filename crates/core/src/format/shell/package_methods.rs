@@ -1,7 +1,7 @@
 //! Methods that install packages below a directory, as shell modules call them: one row for each.
 
 /// A word of `MODULE_INSTALL_METHOD` for such a method.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PackageMethod {
     /// The word, which is the name of the method as well.
     pub word: &'static str,
@@ -11,6 +11,10 @@ pub struct PackageMethod {
     pub removed: Option<&'static str>,
     /// Programs by which a script uses the method itself.
     pub programs: &'static [&'static str],
+    /// What people call its packages.
+    pub noun: &'static str,
+    /// The word as a choice, with the letter of a key in brackets.
+    pub choice: &'static str,
     /// Whether modules should say where the packages go.
     pub declares_directory: bool,
 }
@@ -22,20 +26,29 @@ pub const PACKAGE_METHODS: &[PackageMethod] = &[
         update: "pip_upgrade",
         removed: Some("MODULE_UNINSTALL_PIP_PACKAGES"),
         programs: &["pip", "pip3"],
+        noun: "Python packages",
+        choice: "p[y]thon (pip)",
         declares_directory: true,
     },
-    PackageMethod::new("npm", "npm_upgrade"),
-    PackageMethod::new("cargo", "cargo_upgrade"),
+    PackageMethod::new("npm", "npm_upgrade", "npm packages", "[n]pm"),
+    PackageMethod::new("cargo", "cargo_upgrade", "programs of crates", "ca[r]go"),
 ];
 
 impl PackageMethod {
     /// A method that scripts use by its helpers alone.
-    const fn new(word: &'static str, update: &'static str) -> Self {
+    const fn new(
+        word: &'static str,
+        update: &'static str,
+        noun: &'static str,
+        choice: &'static str,
+    ) -> Self {
         Self {
             word,
             update,
             removed: None,
             programs: &[],
+            noun,
+            choice,
             declares_directory: false,
         }
     }
