@@ -11,6 +11,7 @@ use hoist_core::{
 };
 use hoist_ledger::LedgerError;
 use hoist_machine::machine::Machine;
+use hoist_machine::os::Os;
 use hoist_plugins::is_secret_name;
 use hoist_plugins::modules::plugin;
 use hoist_prosody::choice::ServerModules;
@@ -576,6 +577,7 @@ pub(crate) fn detect() -> Result<(Environment, PathBuf, Places), CommandError> {
         _ => (name, value),
     };
     let environment: Environment = std::iter::once(path).chain(inherited.map(plain)).collect();
+    let environment = environment.on(Os::here().platform());
     let Some(home) = environment.home().map(Path::to_owned) else {
         let message = "HOME is not set to an absolute path";
         return Err(CommandError::wrong(

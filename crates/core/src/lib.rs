@@ -13,6 +13,7 @@ mod installed;
 mod manifest;
 mod module;
 mod plan;
+mod platform;
 mod policy;
 mod request;
 mod resource;
@@ -40,6 +41,7 @@ pub use module::{
     UninstallSpec, VersionedDependency,
 };
 pub use plan::{Change, LeftOut, Plan, PlannedModule, SelectionReason};
+pub use platform::{Platform, PlatformCondition};
 pub use policy::{DescribedBy, ModulePolicy};
 pub use request::{ConfigPolicy, Request, Selection};
 pub use resource::{Resource, ResourceScope};

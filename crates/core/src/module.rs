@@ -336,6 +336,9 @@ pub struct Module {
     pub source: String,
     /// What that says of it.
     pub offered: SourceMetadata,
+    /// Why it cannot be installed on this machine, where it cannot: `only for macos`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unavailable: Option<String>,
 }
 
 impl Module {
@@ -390,6 +393,7 @@ impl Module {
             digest: record.digest.clone(),
             source: record.source.clone(),
             offered: SourceMetadata::default(),
+            unavailable: None,
         }
     }
 }

@@ -273,7 +273,7 @@ fn list() -> Value {
         "required": ["name", "tier", "state", "version", "source", "description"],
         "properties": {
             "name": { "type": "string" }, "tier": { "enum": ["core", "default", "optional", null] },
-            "state": { "enum": ["installed", "unverified", "available", "failed", "interrupted", "in_progress", "broken"] }, "version": or_null("string"), "source": or_null("string"),
+            "state": { "enum": ["installed", "unverified", "available", "unavailable", "failed", "interrupted", "in_progress", "broken"] }, "version": or_null("string"), "source": or_null("string"),
             "description": or_null("string"), "method": { "type": "string" }, "requires": { "type": "array", "items": { "type": "string" } },
         },
     } })

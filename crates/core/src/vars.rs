@@ -4,16 +4,32 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::Platform;
+
 /// Environment variables, handed in by the caller.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
+    platform: Option<Platform>,
 }
 
 impl Environment {
     /// An environment with just a home directory.
     pub fn with_home(home: impl Into<String>) -> Self {
         [("HOME".to_owned(), home.into())].into_iter().collect()
+    }
+
+    /// The same on a machine of this kind.
+    pub fn on(self, platform: Platform) -> Self {
+        Self {
+            platform: Some(platform),
+            ..self
+        }
+    }
+
+    /// The kind of machine, where it is known.
+    pub fn platform(&self) -> Option<&Platform> {
+        self.platform.as_ref()
     }
 
     /// The value of a variable.
@@ -51,6 +67,7 @@ impl FromIterator<(String, String)> for Environment {
     fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
         Self {
             variables: variables.into_iter().collect(),
+            platform: None,
         }
     }
 }

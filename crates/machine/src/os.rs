@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use hoist_core::Platform;
+
 /// The system, in the words module scripts know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Os {
@@ -31,6 +33,16 @@ impl Os {
             .iter()
             .find_map(|path| std::fs::read_to_string(Path::new(path)).ok());
         Self::parse(&text.unwrap_or_default())
+    }
+
+    /// The kind of machine, in the words of manifests.
+    pub fn platform(self) -> Platform {
+        Platform {
+            os: std::env::consts::OS.to_owned(),
+            distribution: self.id,
+            family: self.family,
+            arch: std::env::consts::ARCH.to_owned(),
+        }
     }
 
     fn parse(text: &str) -> Self {

@@ -162,6 +162,7 @@ fn module(plugin: &Plugin, directory: &Path, source: &str, into: &Path) -> Modul
         words: &WORDS,
         digest: Digest::known(digest.as_str().to_owned()),
         source: source.to_owned(),
+        unavailable: None,
         offered: SourceMetadata {
             version: Some(plugin.version.to_string()),
             needs: plugin.dependencies.iter().map(need).collect(),

@@ -67,7 +67,7 @@ pub(crate) fn close<'c>(
             }
         }
     }
-    let left_out = leave_out(&mut modules, &skip, &mut errors);
+    let left_out = leave_out(&mut modules, &skip, ordered, &mut errors);
     let list: Vec<(&Module, SelectionReason)> = modules.into_values().collect();
     let graph = graph(&list.iter().map(|(module, _)| *module).collect::<Vec<_>>());
     if ordered {
@@ -331,13 +331,57 @@ fn missing_requirement(catalog: &Catalog, module: &Module, name: &str) -> Diagno
     }
 }
 
-/// Removes what is to be skipped and what needs it. A core module cannot be left out.
+/// Why a module is left out.
+#[derive(Clone, Copy)]
+enum Because<'c> {
+    /// `--skip` names it.
+    Skipped,
+    /// It is for other machines: which.
+    Unavailable(&'c str),
+    /// It needs this one, which is left out.
+    Needs(&'c str),
+}
+
+/// What is wrong where a module is requested and left out, and what to do.
+fn named_and_left_out(
+    name: &str,
+    because: Because<'_>,
+    reasons: &BTreeMap<&str, Because<'_>>,
+) -> (String, String) {
+    let (message, skipped) = match because {
+        Because::Needs(other) => {
+            if let Some(Because::Unavailable(why)) = reasons.get(other) {
+                let message =
+                    format!("{name} is requested, but depends on {other}, which is {why}");
+                return (message, format!("do not request {name} on this machine"));
+            }
+            let message =
+                format!("{name} is requested, but depends on {other}, which --skip excludes");
+            (message, other)
+        }
+        Because::Skipped | Because::Unavailable(_) => {
+            let message = format!("{name} is both requested and excluded by --skip");
+            (message, name)
+        }
+    };
+    let help = format!("remove {skipped} from --skip, or do not request {name}");
+    (message, help)
+}
+
+/// Removes what is to be skipped, what is for other machines where modules are to be `brought`, and
+/// what needs either. A core module cannot be left out, but it may be for other machines.
 fn leave_out<'c>(
     modules: &mut BTreeMap<&'c str, (&'c Module, SelectionReason)>,
     skip: &BTreeSet<&'c str>,
+    brought: bool,
     errors: &mut Vec<Diagnostic>,
 ) -> Vec<LeftOut> {
-    let mut reasons: BTreeMap<&str, Option<&str>> = skip.iter().map(|name| (*name, None)).collect();
+    let unavailable = |(name, (module, _)): (&&'c str, &(&'c Module, SelectionReason))| {
+        let why = module.unavailable.as_deref().filter(|_| brought)?;
+        Some((*name, Because::Unavailable(why)))
+    };
+    let mut reasons: BTreeMap<&str, Because<'_>> = modules.iter().filter_map(unavailable).collect();
+    reasons.extend(skip.iter().map(|name| (*name, Because::Skipped)));
     let mut needed_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (module, _) in modules.values() {
         module.requires.iter().for_each(|name| {
@@ -356,7 +400,7 @@ fn leave_out<'c>(
             .filter(|dependent| modules.contains_key(*dependent))
         {
             if !reasons.contains_key(dependent) {
-                reasons.insert(dependent, Some(name));
+                reasons.insert(dependent, Because::Needs(name));
                 waiting.push(dependent);
             }
         }
@@ -367,40 +411,49 @@ fn leave_out<'c>(
             continue;
         };
         let reason = match because {
-            None => "left out with --skip".to_owned(),
-            Some(because) => format!("depends on {because}, which is left out"),
+            Because::Skipped => "left out with --skip".to_owned(),
+            Because::Unavailable(why) => (*why).to_owned(),
+            Because::Needs(other) => format!("depends on {other}, which is left out"),
         };
-        if wanted == SelectionReason::Named {
-            let (why, skipped) = match because {
-                None => (
-                    format!("{name} is both requested and excluded by --skip"),
-                    name,
+        let is_core = module.tier == Tier::Core;
+        let is_named = wanted == SelectionReason::Named;
+        let is_needed = matches!(wanted, SelectionReason::By(_));
+        let error = match because {
+            Because::Unavailable(why) if is_named => Some((
+                format!("{name} cannot be installed on this machine: it is {why}"),
+                "leave it out, or change `when` in its manifest".to_owned(),
+            )),
+            Because::Skipped | Because::Needs(_) if is_named => {
+                Some(named_and_left_out(name, *because, &reasons))
+            }
+            Because::Skipped if is_core => Some((
+                format!("{name} is a core module and cannot be skipped"),
+                "remove it from --skip".to_owned(),
+            )),
+            Because::Needs(other) if is_core => Some(match reasons.get(other) {
+                Some(Because::Unavailable(why)) => (
+                    format!("{name} is a core module and depends on {other}, which is {why}"),
+                    "add the same `when` to both manifests, or remove the dependency".to_owned(),
                 ),
-                Some(because) => (
-                    format!("{name} is requested, but depends on {because}, which --skip excludes"),
-                    because,
+                _ => (
+                    format!(
+                        "{name} is a core module and depends on {other}, which --skip leaves out"
+                    ),
+                    "remove it from --skip".to_owned(),
                 ),
-            };
-            errors.push(Diagnostic::error(why).module(*name).help(format!(
-                "remove {skipped} from --skip, or do not request {name}"
-            )));
-        } else if module.tier == Tier::Core {
-            let message = match because {
-                None => format!("{name} is a core module and cannot be skipped"),
-                Some(because) => format!(
-                    "{name} is a core module and depends on {because}, which --skip leaves out"
-                ),
-            };
-            errors.push(
-                Diagnostic::error(message)
-                    .module(*name)
-                    .help("remove it from --skip"),
-            );
-        } else if because.is_some() || !matches!(wanted, SelectionReason::By(_)) {
-            left_out.push(LeftOut {
+            }),
+            _ => None,
+        };
+        let is_listed = matches!(because, Because::Needs(_)) || !is_needed;
+        match error {
+            Some((message, help)) => {
+                errors.push(Diagnostic::error(message).module(*name).help(help));
+            }
+            None if is_listed => left_out.push(LeftOut {
                 module: module.id.clone(),
                 reason,
-            });
+            }),
+            None => {}
         }
     }
     // What only a module that is left out needed is not needed any more.

@@ -99,6 +99,7 @@ fn module(
         words: &WORDS,
         digest: Digest::known(String::new()),
         source: String::new(),
+        unavailable: None,
         offered: SourceMetadata {
             version: Some(entry.version.clone()),
             stage: entry.stage,

@@ -101,6 +101,10 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<ExitStatus, CommandErro
             "state",
             list::state_text(module, &session, &installed, paint),
         ),
+        (
+            "availability",
+            module.unavailable.clone().unwrap_or_default(),
+        ),
         ("notes", module.offered.caveats.join("; ")),
         ("method", module.method.clone()),
         ("manifest", module.manifest.display().to_string()),
@@ -116,7 +120,7 @@ pub(crate) fn run(global: &Global, name: &str) -> Result<ExitStatus, CommandErro
             .into_iter()
             .flat_map(|indexed| about(&session, module, indexed)),
     );
-    let record = record.filter(|_| list::state(module, &installed) != "available");
+    let record = record.filter(|_| list::is_known(module, &installed));
     rows.extend(
         record
             .iter()

@@ -182,8 +182,15 @@ pub(crate) fn state(module: &Module, installed: &Installed) -> &'static str {
         (_, true) if installed.in_progress.contains(&module.id) => "in_progress",
         (_, true) if installed.interrupted.contains(&module.id) => "interrupted",
         (_, true) => "failed",
+        _ if module.unavailable.is_some() => "unavailable",
         _ => "available",
     }
+}
+
+/// Whether it is installed, or something of it was done.
+pub(crate) fn is_known(module: &Module, installed: &Installed) -> bool {
+    let unfinished = installed.unfinished.get(&module.id);
+    is_there(module, installed) || unfinished.is_some_and(|record| is_this(module, &record.source))
 }
 
 /// The same for people, with whether its server loads it.

@@ -652,6 +652,7 @@ impl Lowering<'_> {
             digest: self.manifest.digest(),
             source: self.manifest.source.clone(),
             offered: SourceMetadata::default(),
+            unavailable: None,
             id,
         })
     }
