@@ -243,7 +243,7 @@ pub(crate) enum Command {
     /// Print the JSON Schema of a file format or of JSON output
     Schema {
         /// File format or JSON document
-        #[arg(value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(hoist_core::schema::KINDS))]
+        #[arg(value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(hoist_core::schema::kinds()))]
         kind: String,
     },
     /// List past runs, newest first

@@ -104,14 +104,40 @@ pub(crate) fn read_manifest(
     } else {
         parent
     };
-    let stem = path
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let beside = ["sh", "conf"].map(|extension| path.with_extension(extension));
-    let files: Vec<PathBuf> = beside.into_iter().filter(|path| path.exists()).collect();
-    if files.is_empty() || !path.exists() {
+    let stem = path.file_stem().unwrap_or_default();
+    let is_beside = |other: &PathBuf| other.file_stem() == Some(stem) && other.is_file();
+    let beside = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let mut beside: Vec<PathBuf> = beside.map(|entry| entry.path()).filter(is_beside).collect();
+    beside.sort();
+    // A manifest may be read wherever it stands.
+    let listed = beside.iter().filter_map(|path| path.file_name());
+    let tree = SourceTree {
+        source: source_name(root),
+        root: root.to_owned(),
+        files: listed.map(|name| Path::new("modules").join(name)).collect(),
+    };
+    let mut catalog = Catalog::default();
+    for format in FORMATS {
+        for mut reference in format.find(&tree) {
+            for file in &mut reference.files {
+                *file = parent.join(file.file_name().unwrap_or_default());
+            }
+            if !reference
+                .files
+                .iter()
+                .any(|file| file.file_name() == path.file_name())
+            {
+                continue;
+            }
+            let manifest = open(&tree, &reference, Links::Follow);
+            catalog.add(
+                &reference.name,
+                format.parse(&manifest, reading.environment),
+            );
+        }
+    }
+    let is_empty = catalog.modules().len() == 0 && catalog.all_broken().next().is_none();
+    if is_empty {
         let (message, help) = match path.exists() {
             false => (
                 "the file does not exist",
@@ -119,7 +145,7 @@ pub(crate) fn read_manifest(
             ),
             true => (
                 "the file is not a manifest",
-                "manifests are modules/NAME.sh, modules/NAME.conf and plugins/NAME/plugin.yml",
+                "manifests are modules/NAME.sh, modules/NAME.conf, modules/NAME.toml and plugins/NAME/plugin.yml",
             ),
         };
         return Err(CommandError::wrong(
@@ -127,22 +153,6 @@ pub(crate) fn read_manifest(
                 .file(path.display().to_string())
                 .help(help),
         ));
-    }
-    let tree = SourceTree {
-        source: source_name(root),
-        root: root.to_owned(),
-        files: Vec::new(),
-    };
-    let reference = ManifestRef {
-        name: stem.clone(),
-        files,
-    };
-    let mut catalog = Catalog::default();
-    for format in FORMATS {
-        catalog.add(
-            &stem,
-            format.parse(&open(&tree, &reference, Links::Follow), reading.environment),
-        );
     }
     Ok(catalog)
 }
@@ -181,7 +191,7 @@ fn list(directory: &Path, links: Links) -> Result<SourceTree, CommandError> {
         return Err(CommandError::wrong(
             Diagnostic::error(message)
                 .file(root.display().to_string())
-                .help("name a directory with modules/NAME.sh or plugins/NAME/plugin.yml, or run `hoist init`"),
+                .help("name a directory with modules/NAME.sh, modules/NAME.toml or plugins/NAME/plugin.yml, or run `hoist init`"),
         ));
     }
     Ok(SourceTree {

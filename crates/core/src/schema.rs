@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::format::FORMATS;
 use crate::format::shell::{FIELDS, Field, FieldKind};
 
-/// What there are schemas of.
-pub const KINDS: &[&str] = &[
+/// What there are schemas of, beside the formats of modules.
+const KINDS: &[&str] = &[
     "collection",
     "module",
     "plugin",
@@ -14,6 +15,13 @@ pub const KINDS: &[&str] = &[
     "plan",
     "list",
 ];
+
+/// What there are schemas of.
+pub fn kinds() -> Vec<&'static str> {
+    let formats = FORMATS.iter().filter_map(|format| format.schema());
+    let formats = formats.map(|schema| schema.kind);
+    KINDS.iter().copied().chain(formats).collect()
+}
 
 /// The schema of this kind.
 pub fn of(kind: &str) -> Option<Value> {
@@ -34,7 +42,11 @@ pub fn of(kind: &str) -> Option<Value> {
         "events" => ("One line of the JSON output of a run", events()),
         "plan" => ("JSON output of `hoist plan`", plan()),
         "list" => ("JSON output of `hoist list`", list()),
-        _ => return None,
+        other => {
+            let mut formats = FORMATS.iter().filter_map(|format| format.schema());
+            let schema = formats.find(|schema| schema.kind == other)?;
+            (schema.title, (schema.body)())
+        }
     };
     let mut schema =
         json!({ "$schema": "http://json-schema.org/draft-07/schema#", "title": title });
