@@ -50,6 +50,7 @@ mod source_edges;
 mod source_faults;
 mod sources;
 mod state;
+mod toml_modules;
 mod truth;
 mod undo;
 mod uninstall;

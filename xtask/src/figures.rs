@@ -31,6 +31,7 @@ const SYSTEM_FILES: &[&str] = &[
     "cli/src/sync_sources.rs",
     "cli/src/systems.rs",
     "core/src/application.rs",
+    "core/src/format/native",
     "core/src/format/shell",
     "core/src/shared.rs",
     "deploy",

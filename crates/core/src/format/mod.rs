@@ -1,6 +1,7 @@
 //! Readers of manifest systems. Each finds its manifests among the paths of a tree, and turns one
 //! manifest into a module and everything that is wrong with it.
 
+pub mod native;
 pub mod shell;
 
 use crate::{Environment, Manifest, ManifestRef, Parsed, SourceTree};
@@ -31,4 +32,4 @@ pub struct FormatSchema {
 }
 
 /// All formats, in the order in which they look at a tree.
-pub const FORMATS: &[&dyn Format] = &[&shell::ShellModules];
+pub const FORMATS: &[&dyn Format] = &[&shell::ShellModules, &native::TomlModules];
