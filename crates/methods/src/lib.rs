@@ -1,4 +1,15 @@
 //! Ways of installing that any module system may use: one file for each.
+//!
+//! ```
+//! use hoist_core::Step;
+//! use hoist_methods::METHODS;
+//! use serde_json::json;
+//!
+//! let step = Step::new("pip", json!({ "packages": ["six"], "target": "/home/me/.local" }));
+//! let method = METHODS.iter().find(|method| method.name == step.method).unwrap();
+//! assert_eq!((method.resources)(&step)[0].name, "six");
+//! assert!(method.bind(&step).is_ok());
+//! ```
 
 pub mod archive;
 pub mod cargo;
