@@ -12,6 +12,7 @@ mod cargo;
 mod community;
 mod compose;
 mod config;
+mod configured;
 mod crash;
 mod failure;
 mod faults;
