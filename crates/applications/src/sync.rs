@@ -1,8 +1,14 @@
 //! The places that modules of a web application come from: clones of git repositories, and
 //! archives.
 
-use hoist_core::{Application, Digest, redact_urls};
+use std::path::Path;
+
+use hoist_core::{
+    Diagnostic, Digest, Module, Source, SourceBase, SourceSyntax, WrittenSource, redact_urls,
+};
 use hoist_executor::{Effect, Failure, TaskContext};
+use hoist_sources::kinds::ApplicationSource;
+use hoist_sources::modules::application_modules;
 use hoist_sources::{Index, IndexEntry, index};
 use jiff::Timestamp;
 
@@ -10,20 +16,67 @@ use crate::offers::{is_archive, is_remote, offers, place_cache, places_of};
 use hoist_machine::machine::Machine;
 use hoist_methods::git_copy as copy;
 use hoist_system::context::StepContext;
+use hoist_system::program::RequiredProgram;
+use hoist_system::source::{SourceKind, SyncContext};
 use hoist_system::source_cache::{SourceCache, Synced, tell};
 
 /// A larger archive is no module.
 const LIMIT: u64 = 256 * 1024 * 1024;
 
-/// Fetches what is not on this machine, and tells what is different by that.
-pub fn sync(
-    application: &Application,
-    from: &[String],
-    cache: &SourceCache,
-    machine: &Machine,
-    task: &TaskContext,
+/// Web applications, with the places that their modules come from.
+#[derive(Debug)]
+pub struct Applications;
+
+static PHP: RequiredProgram = RequiredProgram::new("php", |machine| machine.program_shown("php"));
+
+impl SourceKind for Applications {
+    fn syntax(&self) -> SourceSyntax {
+        ApplicationSource::SYNTAX
+    }
+
+    fn read(&self, written: &WrittenSource, base: &SourceBase<'_>) -> Result<Source, Diagnostic> {
+        ApplicationSource::read(written, base)
+    }
+
+    fn programs(&self, _: &Source) -> Vec<&'static RequiredProgram> {
+        vec![&PHP]
+    }
+
+    fn modules(
+        &self,
+        source: &Source,
+        index: &Index,
+        _: &Path,
+        _: &dyn Fn(&str) -> bool,
+    ) -> Vec<Module> {
+        ApplicationSource::of(source).map_or(Vec::new(), |settings| {
+            application_modules(source, &settings, index)
+        })
+    }
+
+    /// Fetches what is not on this machine, and tells what is different by that.
+    fn sync(
+        &self,
+        source: &Source,
+        context: &SyncContext<'_>,
+    ) -> Result<(Effect, Synced), Failure> {
+        let unknown = || Failure::new(format!("{} is not an application", source.name));
+        let settings = ApplicationSource::of(source).ok_or_else(unknown)?;
+        sync(&settings, context)
+    }
+}
+
+fn sync(
+    settings: &ApplicationSource,
+    context: &SyncContext<'_>,
 ) -> Result<(Effect, Synced), Failure> {
-    let from = &places_of(application, from);
+    let &SyncContext {
+        cache,
+        machine,
+        task,
+        ..
+    } = context;
+    let from = &places_of(&settings.application, &settings.from);
     // Names and versions only: places may have passwords in them.
     let location = Digest::of(from.iter().map(String::as_bytes))
         .as_str()

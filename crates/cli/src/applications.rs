@@ -5,11 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hoist_applications::offers::{ApplicationOffers, is_place, offers, places_of};
-use hoist_core::{
-    Application, Diagnostic, Environment, Source, SourceKind, is_class_name, is_path,
-};
+use hoist_core::{Application, Diagnostic, Environment, Source, is_class_name, is_path};
 use hoist_ledger::{InstalledSource, installed_sources};
-use hoist_sources::modules::APPLICATION;
+use hoist_sources::kinds::{APPLICATION, ApplicationSource};
 use hoist_system::source_cache::SourceCache;
 
 use crate::args::Global;
@@ -57,13 +55,13 @@ pub(crate) fn standing(global: &Global, names: &mut [String]) -> Result<Vec<Stri
     let Some(source) = source else {
         return Ok(Vec::new());
     };
-    let SourceKind::Application { application, from } = &source.kind else {
+    let Some(ApplicationSource { application, from }) = ApplicationSource::of(source) else {
         return Ok(Vec::new());
     };
     let stands = |name: &String| is_class_name(name) && application.directory(name).is_dir();
     let mut standing: Vec<&mut String> = names.iter_mut().filter(|name| stands(name)).collect();
     if !standing.is_empty() {
-        let offered = offers(from, &SourceCache::new(&session.places.cache, source));
+        let offered = offers(&from, &SourceCache::new(&session.places.cache, source));
         let offered: BTreeSet<&String> = offered.by_place.values().flatten().collect();
         let installed = hoist_ledger::read(&session.places.state)?;
         let is_known = |name: &String| {
@@ -123,49 +121,40 @@ pub(crate) fn add(
     state: &Path,
 ) -> Result<Names, CommandError> {
     for source in sources.iter_mut() {
-        if let SourceKind::Application { application, .. } = &mut source.kind {
-            real(application, environment).map_err(|why| {
+        if let Some(mut settings) = ApplicationSource::of(source) {
+            real(&mut settings.application, environment).map_err(|why| {
                 let wrong = Diagnostic::error(format!("the application {}: {why}", source.name)).field("sources");
                 CommandError::wrong(wrong.help("use directories inside the application, without symbolic links that lead out of it"))
             })?;
+            settings.put_into(source);
         }
     }
     // What is installed keeps the name that its application had then, until a command that changes
     // something gives it that of the settings.
     let mut renamed: Vec<(String, String)> = Vec::new();
     for (name, application, from) in installed(state) {
-        let is_it = |source: &Source| matches!(&source.kind, SourceKind::Application { application: known, .. } if known.root == application.root);
+        let settings_of = |source: &Source| {
+            let settings = ApplicationSource::of(source)?;
+            (settings.application.root == application.root).then_some(settings)
+        };
         let taken = sources.iter().any(|source| source.name == name);
-        let known = sources
-            .iter_mut()
-            .find(|source| is_it(source))
-            .map(|source| {
+        let mut known = sources.iter_mut();
+        match known.find_map(|source| Some((settings_of(source)?, source))) {
+            Some((mut settings, source)) => {
                 if source.name != name && !taken {
-                    renamed.push((
-                        std::mem::replace(&mut source.name, name.clone()),
-                        name.clone(),
-                    ));
+                    let former = std::mem::replace(&mut source.name, name.clone());
+                    renamed.push((former, name));
                 }
-                &mut source.kind
-            });
-        match known {
-            Some(SourceKind::Application { from: known, .. }) => {
-                let new: Vec<String> = from
-                    .into_iter()
-                    .filter(|place| !known.contains(place))
-                    .collect();
-                known.extend(new);
+                let is_new = |place: &String| !settings.from.contains(place);
+                let new: Vec<String> = from.into_iter().filter(is_new).collect();
+                settings.from.extend(new);
+                settings.put_into(source);
             }
-            _ if taken => {}
-            _ => sources.push(Source {
-                name,
-                priority: 0,
-                kind: SourceKind::Application { application, from },
-                server: None,
-            }),
+            None if taken => {}
+            None => sources.push(ApplicationSource { application, from }.source(&name)),
         }
     }
-    let is_application = |source: &&Source| matches!(source.kind, SourceKind::Application { .. });
+    let is_application = |source: &&Source| source.kind == APPLICATION;
     let name = match &global.app {
         Some(app) => match renamed.iter().find(|(name, _)| name == app) {
             Some((_, name)) => name.clone(),
@@ -202,14 +191,14 @@ pub(crate) fn add(
             }
         }
     };
-    if let Some(SourceKind::Application { from, .. }) = sources
-        .iter_mut()
-        .find(|source| source.name == name)
-        .map(|source| &mut source.kind)
+    let found = sources.iter_mut().find(|source| source.name == name);
+    if let Some((source, mut settings)) =
+        found.and_then(|source| ApplicationSource::of(source).map(|settings| (source, settings)))
     {
         // What is named now comes before what was known.
-        from.retain(|place| !global.places.contains(place));
-        from.splice(0..0, global.places.iter().cloned());
+        settings.from.retain(|place| !global.places.contains(place));
+        settings.from.splice(0..0, global.places.iter().cloned());
+        settings.put_into(source);
     }
     Ok(Names {
         meant: Some(name),
@@ -264,11 +253,9 @@ fn meant(
     environment: &Environment,
 ) -> Result<String, CommandError> {
     let applications = || {
-        sources.iter().filter_map(|source| match &source.kind {
-            SourceKind::Application { application, .. } => {
-                Some((source.name.clone(), application.root.clone()))
-            }
-            _ => None,
+        sources.iter().filter_map(|source| {
+            let settings = ApplicationSource::of(source)?;
+            Some((source.name.clone(), settings.application.root))
         })
     };
     if let Some((name, _)) = applications().find(|(name, _)| name == app) {
@@ -365,29 +352,21 @@ fn meant(
             ));
         }
     }
-    sources.push(Source {
-        name: name.clone(),
-        priority: 0,
-        kind: SourceKind::Application {
-            application,
-            from: Vec::new(),
-        },
-        server: None,
-    });
+    let settings = ApplicationSource {
+        application,
+        from: Vec::new(),
+    };
+    sources.push(settings.source(&name));
     Ok(name)
 }
 
 /// What the places of all applications have, by the name of their source.
 pub(crate) fn all_offers(sources: &[Source], cache: &Path) -> BTreeMap<String, ApplicationOffers> {
-    let of = |source: &Source| match &source.kind {
-        SourceKind::Application { application, from } => Some((
-            source.name.clone(),
-            offers(
-                &places_of(application, from),
-                &SourceCache::new(cache, source),
-            ),
-        )),
-        _ => None,
+    let of = |source: &Source| {
+        let ApplicationSource { application, from } = ApplicationSource::of(source)?;
+        let cache = SourceCache::new(cache, source);
+        let offers = offers(&places_of(&application, &from), &cache);
+        Some((source.name.clone(), offers))
     };
     sources.iter().filter_map(of).collect()
 }

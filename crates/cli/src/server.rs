@@ -9,6 +9,7 @@ use hoist_core::{
     PlannedModule, Request, Selection, SelectionReason, Step,
 };
 use hoist_prosody::server::prosody_configuration;
+use hoist_sources::kinds;
 use serde_json::json;
 
 use crate::error::CommandError;
@@ -21,10 +22,7 @@ impl Session {
             .sources
             .iter()
             .find(|source| source.name == module.source)?;
-        source
-            .server
-            .as_deref()
-            .filter(|_| module.id.as_str().starts_with("mod_"))
+        kinds::server(source).filter(|_| module.id.as_str().starts_with("mod_"))
     }
 
     /// Whether the server that a module is for is told to load it; unknown where it is for none

@@ -7,7 +7,7 @@ use std::sync::{Arc, Once};
 use hoist_applications::offers::ApplicationOffers;
 use hoist_core::{
     Catalog, CollectionFile, Diagnostic, Environment, Installed, InstalledModule, Module, Source,
-    SourceKind, Userinfo, parse_duration, secret_parameters, without_userinfo,
+    Userinfo, parse_duration, secret_parameters, without_userinfo,
 };
 use hoist_ledger::LedgerError;
 use hoist_machine::machine::Machine;
@@ -15,8 +15,6 @@ use hoist_machine::os::Os;
 use hoist_plugins::is_secret_name;
 use hoist_plugins::modules::plugin;
 use hoist_prosody::choice::ServerModules;
-use hoist_sources::modules::modules;
-use hoist_sources::prosody::ServerConfiguration;
 use hoist_sources::{Index, IndexEntry};
 use hoist_system::source_cache::SourceCache;
 use semver::Version;
@@ -24,9 +22,10 @@ use semver::Version;
 use crate::args::Global;
 use crate::collections::{Links, ReadOptions};
 use crate::error::CommandError;
-use crate::systems::TOOLS;
+use crate::server_configuration::Servers;
+use crate::systems::{GRAMMAR, REGISTRY, TOOLS};
 use crate::ui::Output;
-use crate::{applications, collections, plugins, render, sources, time};
+use crate::{applications, collections, plugins, render, server_configuration, sources, time};
 
 /// Where hoist keeps its own things.
 pub(crate) struct Places {
@@ -59,7 +58,7 @@ pub(crate) struct Session {
     /// What those of them that were looked at offer, by name.
     pub(crate) indexes: BTreeMap<String, Index>,
     /// What the XMPP servers that they are for say, by the path of its configuration.
-    pub(crate) servers: BTreeMap<PathBuf, ServerConfiguration>,
+    pub(crate) servers: Servers,
     /// Why some of the sources cannot be used.
     pub(crate) problems: Vec<Diagnostic>,
     /// Collections of the settings that were left out.
@@ -84,14 +83,8 @@ pub(crate) struct Session {
 
 /// The directory of a source that is a collection, where there is one by now.
 fn collection(source: &Source, cache: &Path) -> Option<PathBuf> {
-    let SourceKind::Collection { collection, .. } = &source.kind else {
-        return None;
-    };
-    let here = PathBuf::from(collection);
-    let copy = SourceCache::new(cache, source).tree();
-    [here, copy]
-        .into_iter()
-        .find(|directory| directory.is_absolute() && collections::is_collection(directory))
+    let kind = REGISTRY.kind_of(source)?;
+    kind.collection(source, &SourceCache::new(cache, source))
 }
 
 impl Session {
@@ -112,11 +105,7 @@ impl Session {
             log::debug!("using the collection {}", directory.display());
         }
         for source in &session.sources {
-            log::debug!(
-                "using the source {} ({})",
-                source.name,
-                source.kind.location()
-            );
+            log::debug!("using the source {} ({})", source.name, source.location);
         }
         log::debug!(
             "read {} modules, {} with errors",
@@ -185,7 +174,7 @@ impl Session {
             let file = std::path::absolute(directory)?.join("hoist.yml");
             files.extend(settings(&file)?.map(|settings| (file, settings)));
         }
-        let (mut sources, servers, problems) = sources::read(
+        let (mut sources, problems) = sources::read(
             &files
                 .iter()
                 .map(|(path, file)| (path.clone(), file))
@@ -201,11 +190,14 @@ impl Session {
             .into_iter()
             .map(|(_, file)| file)
             .rev()
-            .fold(CollectionFile::default(), merge_settings);
+            .fold(CollectionFile::default(), |other, winner| {
+                winner.over(other)
+            });
         if global.require_checksums {
             settings.require_checksums = Some(true);
         }
         let empty = Self::empty(environment, home, places);
+        let servers = server_configuration::servers(&sources);
         let provided = plugins::provided(&settings.provides).map_err(CommandError::wrong)?;
         Ok(Self {
             settings,
@@ -270,7 +262,7 @@ impl Session {
             self.problems.append(&mut offers.problems);
             self.indexes.insert(name.clone(), offers.index.clone());
         }
-        self.builtin = sources::builtin_modules(&self.settings, &self.sources);
+        self.builtin = server_configuration::builtin_modules(&self.settings, &self.sources);
         let reading = ReadOptions {
             environment: &self.environment,
             plugins: &self.places.plugins,
@@ -330,8 +322,11 @@ impl Session {
                 )?;
             } else if let Some(index) = self.indexes.get(&source.name) {
                 let tree = SourceCache::new(&self.places.cache, source).tree();
-                let mut modules =
-                    modules(source, index, &tree, &|name| self.builtin.contains(name));
+                let is_builtin = |name: &str| self.builtin.contains(name);
+                let kind = REGISTRY.kind_of(source);
+                let mut modules = kind.map_or(Vec::new(), |kind| {
+                    kind.modules(source, index, &tree, &is_builtin)
+                });
                 for module in modules
                     .iter_mut()
                     .filter(|module| self.builtin.contains(module.id.as_str()))
@@ -512,7 +507,7 @@ impl Session {
         let locations: Vec<String> = self
             .sources
             .iter()
-            .map(|source| source.kind.location().to_owned())
+            .map(|source| source.location.clone())
             .collect();
         let mut secrets = Vec::new();
         for url in urls
@@ -610,32 +605,13 @@ fn settings(path: &Path) -> Result<Option<CollectionFile>, CommandError> {
         ));
     }
     match hoist_files::read_text(path) {
-        Ok(text) => CollectionFile::parse(&shown, &text)
+        Ok(text) => CollectionFile::parse(&shown, &text, &GRAMMAR)
             .map(Some)
             .map_err(CommandError::wrong),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(CommandError::wrong(
             Diagnostic::error(format!("cannot read the file: {error}")).file(shown),
         )),
-    }
-}
-
-/// The settings of `winner` where it has any, else those of `other`.
-fn merge_settings(other: CollectionFile, winner: CollectionFile) -> CollectionFile {
-    CollectionFile {
-        name: winner.name.or(other.name),
-        description: winner.description.or(other.description),
-        jobs: winner.jobs.or(other.jobs),
-        timeout: winner.timeout.or(other.timeout),
-        stall_timeout: winner.stall_timeout.or(other.stall_timeout),
-        require_checksums: winner.require_checksums.or(other.require_checksums),
-        strict: winner.strict.or(other.strict),
-        collections: winner.collections,
-        sources: Vec::new(),
-        builtin_modules: winner.builtin_modules.or(other.builtin_modules),
-        keep_runs: winner.keep_runs.or(other.keep_runs),
-        keep_backups: winner.keep_backups.or(other.keep_backups),
-        provides: other.provides.into_iter().chain(winner.provides).collect(),
     }
 }
 

@@ -62,8 +62,11 @@ impl Application {
         self.modules.join(name)
     }
 
-    /// Why this is no application that could be worked on.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Finds why this is no application that could be worked on.
+    ///
+    /// # Errors
+    /// Its parts are not where they could be protected: why.
+    pub fn check(&self) -> Result<(), String> {
         let all = [&self.root, &self.modules, &self.init]
             .into_iter()
             .chain(&self.watch)

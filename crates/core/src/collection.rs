@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::{DeserializeSeed, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 
-use crate::{Diagnostic, Position, WrittenSource, parse_duration, yaml_error};
+use crate::source::SourcesOfDocument;
+use crate::{Diagnostic, Position, SourceGrammar, WrittenSource, parse_duration, yaml_error};
 
 /// The settings a `hoist.yml` may hold; every one may be left out. Command-line options win over
 /// the user's file, the user's file over the collection's.
@@ -29,7 +31,11 @@ pub struct CollectionFile {
     /// Further directories of modules (user's file only), as on the command line with `-C`.
     pub collections: Vec<String>,
     /// Other places that modules come from.
+    #[serde(skip)]
     pub sources: Vec<WrittenSource>,
+    /// The list of them, which is read by its own grammar.
+    #[serde(rename = "sources")]
+    _sources: Unread,
     /// Where the built-in modules of an XMPP server are; otherwise where Debian puts them.
     pub builtin_modules: Option<String>,
     /// Number of past runs that are kept.
@@ -41,13 +47,57 @@ pub struct CollectionFile {
 }
 
 impl CollectionFile {
-    /// Reads the text of the file called `path`.
-    pub fn parse(path: &str, text: &str) -> Result<Self, Diagnostic> {
+    /// These settings where they are set, and elsewhere those of `other`. Sources and collections
+    /// are not settings.
+    pub fn over(self, other: Self) -> Self {
+        Self {
+            name: self.name.or(other.name),
+            description: self.description.or(other.description),
+            jobs: self.jobs.or(other.jobs),
+            timeout: self.timeout.or(other.timeout),
+            stall_timeout: self.stall_timeout.or(other.stall_timeout),
+            require_checksums: self.require_checksums.or(other.require_checksums),
+            strict: self.strict.or(other.strict),
+            collections: self.collections,
+            sources: Vec::new(),
+            _sources: Unread,
+            builtin_modules: self.builtin_modules.or(other.builtin_modules),
+            keep_runs: self.keep_runs.or(other.keep_runs),
+            keep_backups: self.keep_backups.or(other.keep_backups),
+            provides: other.provides.into_iter().chain(self.provides).collect(),
+        }
+    }
+}
+
+/// A value that is not looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Unread;
+
+impl<'de> Deserialize<'de> for Unread {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+impl CollectionFile {
+    /// Reads the text of the file called `path`, with sources of the kinds of `grammar`.
+    ///
+    /// # Errors
+    /// The text is not YAML, or has keys or values that there are not.
+    pub fn parse(
+        path: &str,
+        text: &str,
+        grammar: &'static SourceGrammar,
+    ) -> Result<Self, Diagnostic> {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let read: Self =
-            serde_yaml::from_str(text).map_err(|error| yaml_error(path, text, &error))?;
+        let wrong_yaml = |error: serde_yaml::Error| yaml_error(path, text, &error);
+        let mut read: Self = serde_yaml::from_str(text).map_err(wrong_yaml)?;
+        read.sources = serde_yaml::with_deserializer_from_str(text, |deserializer| {
+            SourcesOfDocument(grammar).deserialize(deserializer)
+        })
+        .map_err(wrong_yaml)?;
         let wrong = |field: &str, message: String| {
             let mut diagnostic = Diagnostic::error(message)
                 .file(path)
@@ -89,13 +139,20 @@ impl CollectionFile {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
+
+    fn parse(text: &str) -> Result<CollectionFile, Diagnostic> {
+        static GRAMMAR: LazyLock<SourceGrammar> = LazyLock::new(|| SourceGrammar::new([]));
+        CollectionFile::parse("hoist.yml", text, &GRAMMAR)
+    }
 
     #[test]
     fn reads_settings_and_points_at_mistakes() {
-        let read = CollectionFile::parse("hoist.yml", "jobs: 4\ntimeout: 10m\n").unwrap();
+        let read = parse("jobs: 4\ntimeout: 10m\n").unwrap();
         assert_eq!((read.jobs, read.timeout.as_deref()), (Some(4), Some("10m")));
-        let unknown = CollectionFile::parse("hoist.yml", "jobs: 4\njosb: 5\n").unwrap_err();
+        let unknown = parse("jobs: 4\njosb: 5\n").unwrap_err();
         assert_eq!(unknown.position.map(|at| at.line), Some(2), "{unknown}");
         let messages = [
             (
@@ -121,7 +178,7 @@ mod tests {
             ("keep_runs: 0", "keep_runs: must be at least 1"),
         ];
         for (text, message) in messages {
-            let error = CollectionFile::parse("hoist.yml", text).unwrap_err();
+            let error = parse(text).unwrap_err();
             let line = text.lines().count();
             assert!(
                 error.to_string().contains(message)
@@ -129,7 +186,7 @@ mod tests {
                 "{text}: {error}"
             );
         }
-        let near = CollectionFile::parse("hoist.yml", "josb: 4").unwrap_err();
+        let near = parse("josb: 4").unwrap_err();
         assert_eq!(near.help.as_deref(), Some("did you mean `jobs`?"));
     }
 }

@@ -46,7 +46,10 @@ pub use policy::{DescribedBy, ModulePolicy};
 pub use request::{ConfigPolicy, Request, Selection};
 pub use resource::{Resource, ResourceScope};
 pub use shared::{VERSION_CONTROL, is_shared};
-pub use source::{Source, SourceKind, WrittenSource, is_path};
+pub use source::{
+    Source, SourceBase, SourceGrammar, SourceKey, SourceKeyKind, SourceSyntax, WrittenSource,
+    is_path, wrong_source,
+};
 pub use stage::Maturity;
 pub use step::{Action, MethodName, Step};
 pub use suggest::did_you_mean;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::format::FORMATS;
 use crate::format::shell::{FIELDS, Field, FieldKind};
+use crate::{SourceGrammar, SourceKeyKind, SourceSyntax};
 
 /// What there are schemas of, beside the formats of modules.
 const KINDS: &[&str] = &[
@@ -23,12 +24,12 @@ pub fn kinds() -> Vec<&'static str> {
     KINDS.iter().copied().chain(formats).collect()
 }
 
-/// The schema of this kind.
-pub fn of(kind: &str) -> Option<Value> {
+/// The schema of this kind, with sources of the kinds of `grammar`.
+pub fn of(kind: &str, grammar: &SourceGrammar) -> Option<Value> {
     let (title, body) = match kind {
         "collection" => (
             "hoist.yml: settings of a collection or of a user",
-            collection(),
+            collection(grammar),
         ),
         "module" => (
             "Metadata of a shell module, as an object of its variables",
@@ -56,7 +57,7 @@ pub fn of(kind: &str) -> Option<Value> {
     Some(schema)
 }
 
-fn collection() -> Value {
+fn collection(grammar: &SourceGrammar) -> Value {
     json!({
         "type": "object",
         "additionalProperties": false,
@@ -73,36 +74,31 @@ fn collection() -> Value {
             "keep_backups": { "type": "integer", "minimum": 1, "description": "Number of backups to keep of each configuration file [default: 10]" },
             "keep_runs": { "type": "integer", "minimum": 1, "description": "Number of past runs to keep [default: 50]" },
             "provides": { "type": "object", "additionalProperties": { "type": ["string", "number"] }, "description": "Dependencies of plugins that the platform provides, with their versions" },
-            "sources": { "type": "array", "items": source(), "description": "Further sources of modules" },
+            "sources": { "type": "array", "items": source(grammar), "description": "Further sources of modules" },
         },
     })
 }
 
-fn source() -> Value {
-    let kinds = ["collection", "mercurial", "rocks", "prosody", "application"]
-        .map(|key| json!({ "required": [key] }));
+fn source(grammar: &SourceGrammar) -> Value {
+    let kinds = grammar.kinds().iter().map(SourceSyntax::kind);
+    let kinds: Vec<Value> = kinds.map(|key| json!({ "required": [key] })).collect();
+    let mut properties = json!({
+        "name": { "type": "string", "pattern": "^[A-Za-z0-9._+][A-Za-z0-9._+-]*$", "description": "Name of the source, as in NAME/MODULE" },
+        "priority": { "type": "integer", "description": "Of modules with the same name, the one with the highest priority is used" },
+    });
+    for key in grammar.keys() {
+        let kind = match key.kind {
+            SourceKeyKind::Text => json!("string"),
+            SourceKeyKind::OneOrMore => json!(["string", "array"]),
+            SourceKeyKind::Version => json!(["string", "number"]),
+        };
+        properties[key.name] = json!({ "type": kind, "description": key.description });
+    }
     json!({
         "type": "object",
         "additionalProperties": false,
         "anyOf": kinds,
-        "properties": {
-            "name": { "type": "string", "pattern": "^[A-Za-z0-9._+][A-Za-z0-9._+-]*$", "description": "Name of the source, as in NAME/MODULE" },
-            "priority": { "type": "integer", "description": "Of modules with the same name, the one with the highest priority is used" },
-            "collection": { "type": "string", "description": "Collection: a directory, or the URL of a git repository" },
-            "ref": { "type": "string", "description": "Branch or tag of the git repository" },
-            "mercurial": { "type": "string", "description": "Mercurial repository: a path or a URL" },
-            "modules": { "type": ["string", "array"], "description": "Directories that are modules: names, or a pattern such as mod_*" },
-            "into": { "type": "string", "description": "Directory to install modules into; for an application, relative to its root" },
-            "application": { "type": "string", "description": "Web application: its root directory" },
-            "from": { "type": ["string", "array"], "description": "Locations of the application's modules: directories, archives, git repositories" },
-            "init": { "type": "string", "description": "Script that initializes the application for installers [default: init.php]" },
-            "watch": { "type": ["string", "array"], "description": "Directories to watch while installers run: changes to existing files are reverted" },
-            "ignore": { "type": ["string", "array"], "description": "Paths in the watched directories to ignore" },
-            "rocks": { "type": "string", "description": "Rocks server: a path or a URL" },
-            "tree": { "type": "string", "description": "Tree to install rocks into" },
-            "lua": { "type": ["string", "number"], "description": "Lua version, such as 5.4" },
-            "prosody": { "type": "string", "description": "Prosody configuration file, which names the rocks server and the directories of modules" },
-        },
+        "properties": properties,
     })
 }
 

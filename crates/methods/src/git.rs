@@ -14,7 +14,8 @@ use hoist_git::{filters, interrupted, own, program};
 use hoist_guard::stage::StagingDir;
 use hoist_machine::machine::Machine;
 use hoist_system::context::StepContext;
-use hoist_system::method::{Applied, Method, MethodEntry, RequiredProgram, host_pool, path_pool};
+use hoist_system::method::{Applied, Method, MethodEntry, host_pool, path_pool};
+use hoist_system::program::RequiredProgram;
 
 /// A clone of `url` at `dir`.
 #[derive(Debug, Deserialize)]

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 use hoist_machine::machine::Machine;
 use hoist_machine::messages::ModuleMessage;
 use hoist_system::context::StepContext;
-use hoist_system::method::{Applied, Method, MethodEntry, MethodUse, RequiredProgram, host_pool};
+use hoist_system::method::{Applied, Method, MethodEntry, MethodUse, host_pool};
+use hoist_system::program::RequiredProgram;
 
 /// The largest script, in bytes.
 const SIZE_LIMIT: u64 = 64 * 1024 * 1024;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use hoist_core::ResourceScope;
 use hoist_executor::{Command, Failure};
 use hoist_system::context::StepContext;
-use hoist_system::method::{MethodEntry, Newer, RequiredProgram};
+use hoist_system::method::{MethodEntry, Newer};
+use hoist_system::program::RequiredProgram;
 use hoist_system::resource::ResourceManager;
 use serde::Deserialize;
 

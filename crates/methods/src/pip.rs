@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use hoist_executor::{Command, Failure, Level, Stream};
 use hoist_machine::machine::is_executable;
 use hoist_system::context::StepContext;
-use hoist_system::method::{MethodEntry, Newer, RequiredProgram};
+use hoist_system::method::{MethodEntry, Newer};
+use hoist_system::program::RequiredProgram;
 use serde::Deserialize;
 
 use crate::user_packages::{self, InstallMode, UserPackages};

@@ -11,9 +11,8 @@ use hoist_executor::{Command, Failure, Stream, TaskContext};
 use hoist_machine::machine::{Machine, is_executable};
 use hoist_system::batch::{Batch, Batches, SharedBatch};
 use hoist_system::context::StepContext;
-use hoist_system::method::{
-    Applied, Method, MethodEntry, MethodUse, Newer, NewerVersions, RequiredProgram,
-};
+use hoist_system::method::{Applied, Method, MethodEntry, MethodUse, Newer, NewerVersions};
+use hoist_system::program::RequiredProgram;
 use hoist_system::resource::ResourceManager;
 use semver::{Version, VersionReq};
 use serde::Deserialize;

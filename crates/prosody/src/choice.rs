@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use hoist_core::{
     Action, Catalog, Change, Diagnostic, Installed, InstalledModule, Module, ModuleId, Plan,
-    Request, Source, SourceKind,
+    Request, Source,
 };
 use hoist_resolver::wanted;
 use hoist_sources::choose::{ChosenRock, InstalledRocks, RockConflict, RockRequest, choose};
-use hoist_sources::modules::{modules, pin};
+use hoist_sources::kinds::{MERCURIAL, MercurialSource, ROCKS, RocksSource};
+use hoist_sources::modules::{directory_modules, pin};
 use hoist_sources::rocks::{self, RockTree};
 use hoist_sources::{Index, IndexEntry, Offer, Requirement, Version};
 use hoist_system::source_cache::SourceCache;
@@ -109,15 +110,16 @@ impl ServerModules<'_> {
     fn rock_trees(&self) -> Vec<ServedTree> {
         let mut all: Vec<ServedTree> = Vec::new();
         for source in self.sources {
-            let SourceKind::Rocks { rocks, tree, lua } = &source.kind else {
+            let Some(settings) = source.settings::<RocksSource>(ROCKS) else {
                 continue;
             };
             let Some(index) = self.indexes.get(&source.name) else {
                 continue;
             };
+            let rocks = &settings.rocks;
             let rock = RockTree {
-                directory: tree.clone(),
-                lua: lua.clone(),
+                directory: settings.tree.clone(),
+                lua: settings.lua.clone(),
             };
             let place = all
                 .iter()
@@ -327,9 +329,7 @@ impl ServerModules<'_> {
             .sources
             .iter()
             .find(|source| source.name == module.source);
-        let Some(source) =
-            source.filter(|source| matches!(source.kind, SourceKind::Mercurial { .. }))
-        else {
+        let Some(source) = source.filter(|source| source.kind == MERCURIAL) else {
             let wrong = Diagnostic::error("the module has no versions to choose from").module(name);
             return Err(wrong.help(format!(
                 "run `hoist install {name}` to install the version in its source"
@@ -381,7 +381,11 @@ impl ServerModules<'_> {
             entries: vec![entry.clone()],
             ..Index::default()
         };
-        modules(source, &index, &copy, &|name| self.builtin.contains(name)).pop()
+        let settings: MercurialSource = source.settings(MERCURIAL)?;
+        directory_modules(source, &settings, &index, &copy, &|name| {
+            self.builtin.contains(name)
+        })
+        .pop()
     }
 
     /// Puts modules into the catalog that are asked for at a revision, and that no source has any more.
@@ -585,18 +589,18 @@ pub fn stands_from_another<'s>(
         .iter()
         .filter(|other| other.name != module.source)
         .find_map(|other| {
-            let place = match &other.kind {
-                SourceKind::Mercurial { into, .. } => into.join(name),
-                SourceKind::Rocks { tree, lua, .. } => rocks::directory(
+            let community = other.settings::<MercurialSource>(MERCURIAL);
+            let rocks = other.settings::<RocksSource>(ROCKS);
+            let place = match (community, rocks) {
+                (Some(community), _) => community.into.join(name),
+                (None, Some(rocks)) => rocks::directory(
                     &RockTree {
-                        directory: tree.clone(),
-                        lua: lua.clone(),
+                        directory: rocks.tree,
+                        lua: rocks.lua,
                     },
                     name,
                 ),
-                SourceKind::Collection { .. }
-                | SourceKind::Prosody { .. }
-                | SourceKind::Application { .. } => return None,
+                (None, None) => return None,
             };
             // Two sources may have one place.
             (!own.contains(&place) && place.symlink_metadata().is_ok())

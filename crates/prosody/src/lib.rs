@@ -15,6 +15,7 @@ pub mod luarocks;
 pub mod mercurial;
 pub mod rocks;
 pub mod server;
+pub mod sources;
 
 use hoist_system::method::MethodEntry;
 

@@ -25,7 +25,8 @@ use manager::Rocks;
 use hoist_machine::machine::Machine;
 use hoist_system::batch::{Batches, SharedBatch};
 use hoist_system::context::StepContext;
-use hoist_system::method::{Applied, Method, MethodEntry, RequiredProgram};
+use hoist_system::method::{Applied, Method, MethodEntry};
+use hoist_system::program::RequiredProgram;
 
 /// A rock to be installed.
 #[derive(Debug, Deserialize)]

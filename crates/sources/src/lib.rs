@@ -13,6 +13,7 @@ pub mod choose;
 pub mod community;
 pub mod directory;
 pub mod index;
+pub mod kinds;
 pub mod lua;
 pub mod modules;
 pub mod prosody;

@@ -4,45 +4,69 @@ use std::path::Path;
 
 use hoist_core::{
     Action, Application, Checks, Digest, InstalledModule, Maturity, Module, ModuleId, ModulePolicy,
-    Recipe, Source, SourceKind, SourceMetadata, Step, Tier, UninstallSpec, Words,
+    Recipe, Source, SourceMetadata, Step, Tier, UninstallSpec, Words,
 };
 use serde_json::json;
 
 use crate::choose::{ChosenRock, PROVIDED};
 use crate::index::{Index, IndexEntry};
+use crate::kinds::{APPLICATION, ApplicationSource, MercurialSource, PROSODY, RocksSource};
 use crate::rocks::{self, LUAROCKS, RockTree};
 use crate::version::{Requirement, Version};
 
-/// The modules of an index. `tree` is the copy of the source's files: without a revision in the
-/// index it is no clone that could be mended. `comes_with_server` is true for names that the server
-/// itself brings.
-pub fn modules(
+/// The modules of the index of a Mercurial repository. `tree` is the copy of its files: without a
+/// revision in the index it is no clone that could be mended. `comes_with_server` is true for names
+/// that the server itself brings.
+pub fn directory_modules(
     source: &Source,
+    settings: &MercurialSource,
     index: &Index,
     tree: &Path,
     comes_with_server: &dyn Fn(&str) -> bool,
 ) -> Vec<Module> {
+    of_index(source, index, comes_with_server, &|entry| {
+        let id = ModuleId::new(&entry.name).ok()?;
+        Some(directory(id, entry, index, tree, &settings.into))
+    })
+}
+
+/// The modules of the index of a rocks server.
+pub fn rock_modules(
+    source: &Source,
+    settings: &RocksSource,
+    index: &Index,
+    comes_with_server: &dyn Fn(&str) -> bool,
+) -> Vec<Module> {
+    let tree = RockTree {
+        directory: settings.tree.clone(),
+        lua: settings.lua.clone(),
+    };
+    of_index(source, index, comes_with_server, &|entry| {
+        let id = ModuleId::new(&entry.name).ok()?;
+        Some(rock(id, entry, &settings.rocks, &tree))
+    })
+}
+
+/// The modules of the index of an application.
+pub fn application_modules(
+    source: &Source,
+    settings: &ApplicationSource,
+    index: &Index,
+) -> Vec<Module> {
+    of_index(source, index, &|_| false, &|entry| {
+        let id = application_id(&source.name, &entry.name)?;
+        Some(of_application(id, entry, source, &settings.application))
+    })
+}
+
+fn of_index(
+    source: &Source,
+    index: &Index,
+    comes_with_server: &dyn Fn(&str) -> bool,
+    make: &dyn Fn(&IndexEntry) -> Option<Module>,
+) -> Vec<Module> {
     let module = |entry: &IndexEntry| {
-        let id = match &source.kind {
-            SourceKind::Application { .. } => application_id(&source.name, &entry.name)?,
-            _ => ModuleId::new(&entry.name).ok()?,
-        };
-        let mut module = match &source.kind {
-            SourceKind::Mercurial { into, .. } => directory(id, entry, index, tree, into),
-            SourceKind::Rocks { rocks, tree, lua } => rock(
-                id,
-                entry,
-                rocks,
-                &RockTree {
-                    directory: tree.clone(),
-                    lua: lua.clone(),
-                },
-            ),
-            SourceKind::Application { application, .. } => {
-                of_application(id, entry, source, application)
-            }
-            SourceKind::Collection { .. } | SourceKind::Prosody { .. } => return None,
-        };
+        let mut module = make(entry)?;
         module
             .requires
             .retain(|name| !comes_with_server(name.as_str()));
@@ -122,12 +146,6 @@ static ROCKSPEC_WORDS: Words = Words {
     dependencies: "dependencies",
     ..Words::NONE
 };
-
-/// The system of modules of an XMPP server.
-const PROSODY: &str = "prosody";
-
-/// The system of modules of web applications.
-pub const APPLICATION: &str = "application";
 
 /// The prefix that the names of modules of an XMPP server have may be left out.
 fn aliases(id: &ModuleId) -> Vec<String> {
@@ -415,15 +433,6 @@ mod tests {
     use super::*;
     use crate::index::Offer;
 
-    fn source(kind: SourceKind) -> Source {
-        Source {
-            name: "here".into(),
-            priority: 0,
-            kind,
-            server: None,
-        }
-    }
-
     #[test]
     fn a_directory_needs_what_its_head_says_and_says_what_is_wrong_with_it() {
         let entry = IndexEntry {
@@ -439,12 +448,13 @@ mod tests {
             entries: vec![entry],
             ..Index::default()
         };
-        let kind = SourceKind::Mercurial {
+        let settings = MercurialSource {
             mercurial: "x".into(),
             modules: vec!["*".into()],
             into: "/srv".into(),
         };
-        let read = modules(&source(kind), &index, Path::new("/cache"), &|name| {
+        let (source, tree) = (settings.source("here"), Path::new("/cache"));
+        let read = directory_modules(&source, &settings, &index, tree, &|name| {
             name == "mod_smacks"
         });
         assert_eq!(
@@ -485,12 +495,13 @@ mod tests {
             entries: vec![entry],
             ..Index::default()
         };
-        let kind = SourceKind::Rocks {
+        let settings = RocksSource {
             rocks: "http://h/r".into(),
             tree: "/t".into(),
             lua: "5.4".into(),
         };
-        let mut read = modules(&source(kind), &index, Path::new("/cache"), &|_| false).remove(0);
+        let source = settings.source("here");
+        let mut read = rock_modules(&source, &settings, &index, &|_| false).remove(0);
         assert_eq!(
             (read.offered.version.as_deref(), read.requires.len()),
             (Some("2-1"), 1)

@@ -14,6 +14,8 @@ pub mod checks;
 pub mod context;
 pub mod method;
 pub mod private;
+pub mod program;
 pub mod registry;
 pub mod resource;
+pub mod source;
 pub mod source_cache;

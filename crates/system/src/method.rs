@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::batch::{Batches, SharedBatch};
 use crate::context::StepContext;
+use crate::program::RequiredProgram;
 use crate::resource::ResourceManager;
 use hoist_guard::stage::StagingDir;
 use hoist_machine::machine::Machine;
@@ -180,18 +181,6 @@ pub struct MethodUse<'a> {
     pub module: &'a Module,
     /// Its step.
     pub step: &'a Step,
-}
-
-/// A program that a method runs.
-#[derive(Debug)]
-pub struct RequiredProgram {
-    /// What messages call it.
-    pub name: &'static str,
-    /// Finds it on a machine. Returns its path, or its name where it has several.
-    pub find: fn(&Machine) -> Option<String>,
-    /// What is wrong where it is not there, for methods that cannot do without it and that nothing
-    /// of a run brings.
-    pub missing: Option<fn(&Machine) -> Diagnostic>,
 }
 
 /// A newer version than the one that is installed.

@@ -3,20 +3,30 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hoist_core::{Action, Catalog, Module, Plan, Resource, ResourceScope, Step};
+use hoist_core::{Action, Catalog, Module, Plan, Resource, ResourceScope, Source, Step};
 
 use crate::context::RepairTree;
 use hoist_guard::around::OwnedByPackages;
 
 use crate::method::{Method, MethodEntry, MethodUse};
 use crate::resource::ResourceManager;
+use crate::source::SourceKind;
 
 /// The methods that steps may use, as several tables.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Registry {
     tables: &'static [&'static [MethodEntry]],
+    sources: &'static [&'static dyn SourceKind],
     /// What restores a copy of a source that is not as it was indexed.
     pub repair_tree: Option<RepairTree>,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry")
+            .field("tables", &self.tables)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Registry {
@@ -24,8 +34,25 @@ impl Registry {
     pub const fn new(tables: &'static [&'static [MethodEntry]]) -> Self {
         Self {
             tables,
+            sources: &[],
             repair_tree: None,
         }
+    }
+
+    /// Adds kinds of sources.
+    pub const fn with_sources(self, sources: &'static [&'static dyn SourceKind]) -> Self {
+        Self { sources, ..self }
+    }
+
+    /// The kinds of sources.
+    pub fn sources(self) -> impl Iterator<Item = &'static dyn SourceKind> {
+        self.sources.iter().copied()
+    }
+
+    /// The kind of a source.
+    pub fn kind_of(self, source: &Source) -> Option<&'static dyn SourceKind> {
+        self.sources()
+            .find(|kind| kind.syntax().kind() == source.kind)
     }
 
     /// Adds what restores a copy of a source that is not as it was indexed.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 
-use hoist_core::{Action, Installed, Module, Presence, SourceKind};
+use hoist_core::{Action, Installed, Module, Presence};
 use hoist_engine::presence::probe;
 use hoist_files::pending;
 use hoist_ledger::{history, read_configs};
@@ -115,12 +115,6 @@ fn shortened(names: &BTreeSet<String>) -> String {
     }
 }
 
-/// Finds the program also where only root looks.
-fn find_prosodyctl(machine: &Machine) -> Option<String> {
-    let found = machine.find_program("prosodyctl", &["/usr/sbin".into()])?;
-    Some(found.display().to_string())
-}
-
 /// Finds a program on a machine.
 type FindProgram = fn(&Machine) -> Option<String>;
 
@@ -161,21 +155,11 @@ fn programs(session: &Session, machine: &Machine, findings: &mut Vec<Finding>) {
             .for_each(|program| need(program, module));
     }
     for source in &session.sources {
-        let programs: &[&str] = match &source.kind {
-            SourceKind::Mercurial { .. } => &["hg"],
-            SourceKind::Rocks { .. } => &["luarocks", "luarocks-admin"],
-            SourceKind::Application { .. } => &["php"],
-            SourceKind::Collection { .. } | SourceKind::Prosody { .. } => &[],
-        };
-        let more = if source.server.is_some() {
-            known.insert("prosodyctl", find_prosodyctl);
-            &["prosodyctl"][..]
-        } else {
-            &[]
-        };
-        for program in programs.iter().chain(more) {
+        let kind = REGISTRY.kind_of(source);
+        for program in kind.map_or(Vec::new(), |kind| kind.programs(source)) {
+            known.insert(program.name, program.find);
             needed
-                .entry((*program).to_owned())
+                .entry(program.name.to_owned())
                 .or_default()
                 .insert(format!("source {}", source.name));
         }

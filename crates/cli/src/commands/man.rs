@@ -10,6 +10,7 @@ use hoist_core::{Diagnostic, schema};
 use crate::args::{self, Global};
 use crate::error::{AtPath, CommandError, ExitStatus};
 use crate::session::{self, Session};
+use crate::systems::GRAMMAR;
 
 /// The manual page of the program, or all pages into a directory.
 pub(crate) fn man(directory: Option<&Path>) -> Result<ExitStatus, CommandError> {
@@ -103,7 +104,7 @@ pub(crate) fn json_schema(kind: &str) -> Result<ExitStatus, CommandError> {
             kind.escape_debug()
         )))
     };
-    crate::json::print(&schema::of(kind).ok_or_else(unknown)?)?;
+    crate::json::print(&schema::of(kind, &GRAMMAR).ok_or_else(unknown)?)?;
     std::io::stdout().flush()?;
     Ok(ExitStatus::Ok)
 }

@@ -5,6 +5,8 @@ use std::os::unix::process::CommandExt;
 
 use hoist_core::Diagnostic;
 
+use hoist_sources::kinds;
+
 use crate::args::Global;
 use crate::error::{CommandError, ExitStatus};
 use crate::session::Session;
@@ -18,7 +20,7 @@ pub(crate) fn run(global: &Global, arguments: &[OsString]) -> Result<ExitStatus,
             .as_ref()
             .is_none_or(|name| *name == source.name)
     });
-    let Some(configuration) = sources.find_map(|source| source.server.as_deref()) else {
+    let Some(configuration) = sources.find_map(kinds::server) else {
         let wrong = Diagnostic::error("no source names a Prosody configuration file");
         return Err(CommandError::wrong(wrong.help(
             "run `hoist source add prosody --prosody FILE`, where FILE is prosody.cfg.lua",

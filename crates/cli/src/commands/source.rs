@@ -11,19 +11,16 @@ use crate::error::{CommandError, ExitStatus};
 use crate::json;
 use crate::render::{self, BOLD, DIM, Paint, painted};
 use crate::session::Session;
+use crate::sources::has_index;
 use crate::time;
 use crate::ui::Output;
+use hoist_sources::kinds::ROCKS;
 
 /// The name of the source that `hoist rocks` is about: the one that is called so, else the first
 /// server of rocks.
 pub(crate) fn rocks(global: &Global) -> Result<String, CommandError> {
     let session = Session::open(global)?;
-    let rocks = || {
-        session
-            .sources
-            .iter()
-            .filter(|source| source.kind.as_str() == "rocks")
-    };
+    let rocks = || session.sources.iter().filter(|source| source.kind == ROCKS);
     let named = global.source.as_deref().unwrap_or("rocks");
     let found = rocks()
         .find(|source| source.name == named)
@@ -44,17 +41,15 @@ pub(crate) fn list(global: &Global) -> Result<ExitStatus, CommandError> {
     for source in &session.sources {
         let index = match session.offers.get(&source.name) {
             Some(offers) => Some(offers.index.clone()),
-            None => {
-                SourceCache::new(&session.places.cache, source).index(&source.kind.fingerprint())?
-            }
+            None => SourceCache::new(&session.places.cache, source).index(&source.fingerprint())?,
         };
         entries.push((source, index));
     }
     if global.output == Output::Json {
         let entry = |(source, index): &(&hoist_core::Source, Option<hoist_sources::Index>)| {
             json!({
-                "name": source.name, "kind": source.kind.as_str(), "location": source.kind.location(), "priority": source.priority,
-                "into": source.kind.destination(), "modules": index.as_ref().map(|index| index.entries.len()),
+                "name": source.name, "kind": source.kind, "location": source.location, "priority": source.priority,
+                "into": source.destination.as_deref(), "modules": index.as_ref().map(|index| index.entries.len()),
                 "synced_at": index.as_ref().map(|index| time::with_offset(&index.synced_at)),
             })
         };
@@ -63,26 +58,29 @@ pub(crate) fn list(global: &Global) -> Result<ExitStatus, CommandError> {
     }
     let paint = Paint::choose(global.color);
     let row = |(source, index): &(&hoist_core::Source, Option<hoist_sources::Index>)| {
-        let known = match (index, source.kind.as_str()) {
-            (Some(index), "application") => render::count(index.entries.len(), "module"),
-            (Some(index), _) => format!(
+        let known = match index {
+            // What is looked at each time has no day.
+            Some(index) if index.synced_at.is_empty() => {
+                render::count(index.entries.len(), "module")
+            }
+            Some(index) => format!(
                 "{} on {}",
                 render::count(index.entries.len(), "module"),
                 time::day(&index.synced_at)
             ),
-            (None, "collection") => String::new(),
-            (None, _) => "not synced".to_owned(),
+            None if has_index(source) => "not synced".to_owned(),
+            None => String::new(),
         };
         let into = source
-            .kind
-            .destination()
+            .destination
+            .as_deref()
             .map(|into| format!("installs into {}", into.display()))
             .unwrap_or_default();
         vec![
             painted(paint.stdout, BOLD, &source.name),
-            source.kind.as_str().to_owned(),
+            source.kind.to_owned(),
             known,
-            render::printable(&source.kind.location()),
+            render::printable(&source.location),
             painted(paint.stdout, DIM, &into),
         ]
     };

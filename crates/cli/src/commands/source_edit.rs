@@ -13,6 +13,8 @@ use crate::args::{Global, SourceAdd};
 use crate::commands;
 use crate::error::{AtPath, CommandError, ExitStatus};
 use crate::session::{self, Session};
+use crate::sources::read_one;
+use crate::systems::GRAMMAR;
 use crate::{render, run};
 
 /// Adds a source to the user's settings.
@@ -61,15 +63,13 @@ pub(crate) fn remove(global: &Global, name: &str) -> Result<ExitStatus, CommandE
     let _lock = commands::sync::lock(global, &places, &run::handle_signals()?)?;
     let file = places.config.join("hoist.yml");
     let text = read(&file)?;
-    let settings =
-        CollectionFile::parse(&file.display().to_string(), &text).map_err(CommandError::wrong)?;
-    let base = file.parent().unwrap_or(Path::new("/"));
+    let settings = CollectionFile::parse(&file.display().to_string(), &text, &GRAMMAR)
+        .map_err(CommandError::wrong)?;
     let named: Vec<String> = settings
         .sources
         .iter()
         .map(|written| {
-            written
-                .read(base, &environment)
+            read_one(written, &file, &environment)
                 .map(|source| source.name)
                 .unwrap_or_default()
         })
@@ -92,19 +92,11 @@ pub(crate) fn remove(global: &Global, name: &str) -> Result<ExitStatus, CommandE
             .map(|line| line.to_owned() + "\n")
             .collect();
     }
-    let rest = CollectionFile::parse(&file.display().to_string(), &changed)
+    let rest = CollectionFile::parse(&file.display().to_string(), &changed, &GRAMMAR)
         .map_err(CommandError::wrong)?;
-    let mut expected = settings.sources.clone();
-    expected.remove(place);
-    if rest.sources != expected
-        || (CollectionFile {
-            sources: Vec::new(),
-            ..rest
-        }) != (CollectionFile {
-            sources: Vec::new(),
-            ..settings
-        })
-    {
+    let mut expected = settings;
+    expected.sources.remove(place);
+    if rest != expected {
         let wrong = Diagnostic::error("cannot edit the file without other changes")
             .file(file.display().to_string());
         return Err(CommandError::wrong(wrong.help("remove the entry yourself")));
@@ -114,7 +106,7 @@ pub(crate) fn remove(global: &Global, name: &str) -> Result<ExitStatus, CommandE
     let gone: Vec<&Source> = session
         .sources
         .iter()
-        .filter(|source| source.name == name || source.server.is_some() && name == "prosody")
+        .filter(|source| source.name == name || source.entry.as_deref() == Some(name))
         .collect();
     write(&file, &changed)?;
     for source in gone {
@@ -147,10 +139,12 @@ fn elsewhere(global: &Global, file: &Path, name: &str) -> CommandError {
     let message = format!("no source `{}` in {}", name.escape_debug(), file.display());
     let help = match session.sources.iter().find(|source| source.name == name) {
         Some(Source {
-            server: Some(_), ..
-        }) => "it is part of the entry with `prosody`; `hoist source remove prosody` removes both",
-        Some(_) => "it is defined in the hoist.yml of a collection; remove it there",
-        None => "run `hoist source list` to list sources",
+            entry: Some(entry), ..
+        }) => format!(
+            "it is part of the entry with `{entry}`; `hoist source remove {entry}` removes both"
+        ),
+        Some(_) => "it is defined in the hoist.yml of a collection; remove it there".to_owned(),
+        None => "run `hoist source list` to list sources".to_owned(),
     };
     CommandError::wrong(Diagnostic::error(message).help(help))
 }
@@ -205,16 +199,15 @@ fn sources(
     text: &str,
     environment: &hoist_core::Environment,
 ) -> Result<Vec<Source>, CommandError> {
-    let settings =
-        CollectionFile::parse(&file.display().to_string(), text).map_err(CommandError::wrong)?;
+    let settings = CollectionFile::parse(&file.display().to_string(), text, &GRAMMAR)
+        .map_err(CommandError::wrong)?;
     let files = [(file.to_owned(), &settings)];
     // Mistakes in the new text, such as a name that is there already, are told.
     crate::sources::read(&files, environment)?;
-    let base = file.parent().unwrap_or(Path::new("/"));
     settings
         .sources
         .iter()
-        .map(|written| written.read(base, environment).map_err(CommandError::wrong))
+        .map(|written| read_one(written, file, environment).map_err(CommandError::wrong))
         .collect()
 }
 

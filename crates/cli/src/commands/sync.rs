@@ -5,16 +5,15 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::sync_sources::sync;
-use hoist_core::{Action, Diagnostic, Installed, ModuleId, Request, Selection, Source, SourceKind};
+use hoist_core::{Action, Diagnostic, Installed, ModuleId, Request, Selection, Source};
 use hoist_engine::recover::clean_sources;
 use hoist_executor::{
-    Cancel, Effect, Event, EventKind, Limits, OnFailure, Outcome, Task, TaskGraph, execute,
+    Cancel, Effect, Event, EventKind, Failure, Limits, OnFailure, Outcome, Task, TaskContext,
+    TaskGraph, execute,
 };
 use hoist_ledger::{Holder, Lock};
 use hoist_reporter::{Plain, Progress, ProgressOptions, Reporters, Words, explain};
-use hoist_sources::IndexEntry;
-use hoist_sources::choose::RockRequest;
+use hoist_system::source::{AskedVersion, OfferedModules, SyncContext};
 use hoist_system::source_cache::{SourceCache, Synced};
 use serde_json::json;
 
@@ -22,6 +21,7 @@ use crate::args::Global;
 use crate::error::{CommandError, ExitStatus};
 use crate::render::{self, BOLD, DIM, GREEN, Paint, RED, painted};
 use crate::session::{Places, Session};
+use crate::systems::REGISTRY;
 use crate::ui::Output;
 use crate::{names, run};
 
@@ -143,7 +143,7 @@ pub(crate) fn for_change(
             let indexed = session
                 .sources
                 .iter()
-                .filter(|source| source.kind.destination().is_some())
+                .filter(|source| source.destination.is_some())
                 .filter(of_request);
             indexed
                 .filter(|source| used.contains(source.name.as_str()))
@@ -186,7 +186,7 @@ pub(crate) fn for_change(
 }
 
 /// What is asked for in a certain version, by the name before it.
-fn asked_versions(request: &Request) -> Vec<RockRequest> {
+fn asked_versions(request: &Request) -> Vec<AskedVersion> {
     let names: &[String] = match (&request.selection, request.action) {
         (Selection::Names(names), Action::Install) => names,
         _ => &[],
@@ -195,46 +195,21 @@ fn asked_versions(request: &Request) -> Vec<RockRequest> {
         .iter()
         .filter_map(|name| name.rsplit('/').next()?.split_once('@'));
     versions
-        .map(|(name, version)| RockRequest {
+        .map(|(name, version)| AskedVersion {
             name: name.to_owned(),
-            version: Some(version.to_owned()),
+            version: version.to_owned(),
         })
         .collect()
 }
 
 /// True where a version that is asked for is to be read first, or may be new at the source.
-fn is_unread(session: &Session, source: &Source, asked: &[RockRequest]) -> bool {
-    let entries = session
-        .indexes
-        .get(&source.name)
-        .map(|index| index.entries.as_slice())
-        .unwrap_or_default();
-    let mut found = asked.iter().filter_map(|asked| {
-        Some((
-            asked,
-            entries.iter().find(|entry| asked.is_called(&entry.name))?,
-        ))
-    });
-    let is_read = |(asked, entry): (&RockRequest, &IndexEntry)| {
-        entry
-            .offers
-            .iter()
-            .any(|offer| offer.depends.is_some() && asked.accepts(&offer.version))
+fn is_unread(session: &Session, source: &Source, asked: &[AskedVersion]) -> bool {
+    let offered = OfferedModules {
+        catalog: &session.catalog,
+        indexes: &session.indexes,
     };
-    // What is gone from everywhere may have been in an earlier revision.
-    let is_gone = |asked: &RockRequest| {
-        let offered = session
-            .indexes
-            .values()
-            .flat_map(|index| &index.entries)
-            .any(|entry| asked.is_called(&entry.name));
-        !offered && session.catalog.get(&asked.name).is_none()
-    };
-    match source.kind {
-        SourceKind::Mercurial { .. } => found.count() > 0 || asked.iter().any(is_gone),
-        SourceKind::Rocks { .. } => !found.all(is_read),
-        _ => false,
-    }
+    let kind = REGISTRY.kind_of(source);
+    kind.is_some_and(|kind| kind.is_unread(source, asked, &offered))
 }
 
 type Ended = BTreeMap<usize, (Outcome, Vec<String>)>;
@@ -244,7 +219,7 @@ fn refresh(
     global: &Global,
     session: &Session,
     sources: &[Source],
-    asked: &[RockRequest],
+    asked: &[AskedVersion],
     cancel: &Cancel,
 ) -> Result<(Ended, Results), CommandError> {
     let machine = session.machine()?;
@@ -259,14 +234,21 @@ fn refresh(
         );
         let cache = SourceCache::new(&session.places.cache, &source);
         let unit = graph.unit(source.name.as_str());
-        let work =
-            move |task: &hoist_executor::TaskContext| -> Result<Effect, hoist_executor::Failure> {
-                let (effect, synced) = sync(&source, &asked, &cache, &machine, task)?;
-                if let Ok(mut results) = results.lock() {
-                    results.insert(place, synced);
-                }
-                Ok(effect)
+        let work = move |task: &TaskContext| -> Result<Effect, Failure> {
+            let context = SyncContext {
+                asked: &asked,
+                cache: &cache,
+                machine: &machine,
+                task,
             };
+            let unknown = || Failure::new(format!("{} is of no known kind", source.name));
+            let kind = REGISTRY.kind_of(&source).ok_or_else(unknown)?;
+            let (effect, synced) = kind.sync(&source, &context)?;
+            if let Ok(mut results) = results.lock() {
+                results.insert(place, synced);
+            }
+            Ok(effect)
+        };
         let limit = global.timeout.unwrap_or(Duration::from_secs(1800));
         graph.task(
             Task::new(unit, "sync", work)

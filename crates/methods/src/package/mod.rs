@@ -18,9 +18,8 @@ use hoist_machine::sudo;
 use hoist_machine::sudo::Permission;
 use hoist_system::batch::{Batch, Batches, SharedBatch};
 use hoist_system::context::StepContext;
-use hoist_system::method::{
-    Applied, Method, MethodEntry, MethodUse, Newer, NewerVersions, RequiredProgram,
-};
+use hoist_system::method::{Applied, Method, MethodEntry, MethodUse, Newer, NewerVersions};
+use hoist_system::program::RequiredProgram;
 use hoist_system::resource::ResourceManager;
 
 /// The packages of a module.

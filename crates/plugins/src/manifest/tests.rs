@@ -182,7 +182,7 @@ fn every_mistake_is_told_at_its_line() {
 
 #[test]
 fn the_published_schema_knows_what_is_read() {
-    let schema = hoist_core::schema::of("plugin").unwrap();
+    let schema = hoist_core::schema::of("plugin", &hoist_core::SourceGrammar::new([])).unwrap();
     let names = |properties: &serde_json::Value| {
         let mut names: Vec<String> = properties.as_object().unwrap().keys().cloned().collect();
         names.sort();
