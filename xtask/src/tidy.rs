@@ -28,6 +28,7 @@ pub(crate) fn findings() -> Result<Vec<String>> {
     findings.extend(messages_read_back()?);
     findings.extend(import_circles()?);
     findings.extend(systems_named()?);
+    findings.extend(reusable_crates()?);
     findings.extend(words::findings()?);
     Ok(findings)
 }
@@ -159,6 +160,38 @@ fn import_circles() -> Result<Vec<String>> {
     Ok(too_large
         .map(|circle| format!("{} import each other in a circle", circle.join(", ")))
         .collect())
+}
+
+/// Crates that others take into their programs have a short example, and few dependencies.
+fn reusable_crates() -> Result<Vec<String>> {
+    const REUSABLE: &[&str] = &["executor", "files", "resolver"];
+    const EXAMPLE_LINES: usize = 25;
+    const EXECUTOR_DEPENDENCIES: usize = 12;
+    let mut findings = Vec::new();
+    for name in REUSABLE {
+        let examples = root().join("crates").join(name).join("examples");
+        let mut shortest = usize::MAX;
+        for example in fs::read_dir(&examples)? {
+            shortest = shortest.min(read(&example?.path())?.lines().count());
+        }
+        if shortest > EXAMPLE_LINES {
+            findings.push(format!(
+                "crates/{name} has no example of {EXAMPLE_LINES} lines or fewer"
+            ));
+        }
+    }
+    let executor = read(&root().join("crates/executor/Cargo.toml"))?;
+    let dependencies = executor
+        .lines()
+        .skip_while(|line| *line != "[dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter(|line| line.contains('='))
+        .count();
+    if dependencies > EXECUTOR_DEPENDENCIES {
+        findings.push(format!("crates/executor has {dependencies} dependencies"));
+    }
+    Ok(findings)
 }
 
 /// The crates that only think must not be able to do anything.

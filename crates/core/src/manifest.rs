@@ -51,6 +51,21 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// A manifest of one file, which its name is from.
+    pub fn of_text(path: impl Into<PathBuf>, text: impl Into<Vec<u8>>) -> Self {
+        let path = path.into();
+        let name = path.file_stem().unwrap_or_default();
+        Self {
+            name: name.to_string_lossy().into_owned(),
+            source: String::new(),
+            root: PathBuf::new(),
+            files: vec![ManifestFile {
+                path,
+                content: Ok(text.into()),
+            }],
+        }
+    }
+
     /// The digest of all contents that could be read.
     pub fn digest(&self) -> Digest {
         let contents = self

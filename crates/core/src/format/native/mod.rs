@@ -58,7 +58,7 @@ fn schema() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Diagnostic, ManifestFile};
+    use crate::Diagnostic;
 
     const TEXT: &str = r#"
 description = "x"
@@ -76,15 +76,7 @@ files = ["/a"]
 "#;
 
     fn parse(text: &[u8]) -> Parsed {
-        let manifest = Manifest {
-            name: "m".into(),
-            source: "s".into(),
-            root: PathBuf::new(),
-            files: vec![ManifestFile {
-                path: "m.toml".into(),
-                content: Ok(text.to_vec()),
-            }],
-        };
+        let manifest = Manifest::of_text("modules/m.toml", text);
         TomlModules.parse(&manifest, &Environment::with_home("/h"))
     }
 
